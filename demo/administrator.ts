@@ -16,6 +16,22 @@ export const requireAdministrator: RequestHandler = (req, res, next) => {
   else res.status(403).json({ error: 'only for the administrator' });
 };
 
+/** Milliseconds between two checks of the login of an open stream, as of an open tunnel. */
+const CHECK_EVERY = 3000;
+
+/** Aborted when the login of the administrator ends before the response: a response may last as long as a recording. */
+export function untilLogout(req: Request, res: Response): AbortSignal {
+  const { sessionStore, sessionID } = req;
+  const ending = new AbortController();
+  const check = () =>
+    sessionStore.get(sessionID, (error: unknown, session) => {
+      if (error || session?.user !== ADMINISTRATOR) ending.abort();
+    });
+  const timer = setInterval(check, CHECK_EVERY);
+  res.on('close', () => clearInterval(timer));
+  return ending.signal;
+}
+
 /** Does the browser load a page? */
 const isForPeople = (req: Request) =>
   req.method === 'GET' && req.get('accept')?.includes('text/html') === true;

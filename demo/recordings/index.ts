@@ -1,7 +1,7 @@
 import { Router, type Request } from 'express';
 import type { Recorder, TunnelInfo } from 'express-wstunnel';
 import { fileRecorder } from 'express-wstunnel/record';
-import { showPage } from '../administrator.js';
+import { showPage, untilLogout } from '../administrator.js';
 import { Folder } from './folder.js';
 import { sendRecording } from './stream.js';
 
@@ -61,7 +61,8 @@ function routerOf(folder: Folder): Router {
   });
   router.get('/:id/stream', async (req, res) => {
     const recording = await found(req);
-    if (recording && recording.entry.state !== 'unreadable') await sendRecording(recording.path, res);
+    if (recording && recording.entry.state !== 'unreadable')
+      await sendRecording(recording.path, res, untilLogout(req, res));
     else res.status(404).json({ error: 'no such recording' });
   });
   return router;

@@ -156,7 +156,7 @@ describe('play shows', () => {
     test('gives the terminal back as it was after Ctrl-C, and exits with 130', async () => {
       const { file = '' } = await files({
         file: recordingOf([
-          [0, '\u001b[?1049hfull'],
+          [0, '\u001b[?1049h\u001b[?5h\u001b[20h\u001b[3 q\u001b(0full'],
           [60_000, 'x'],
         ]),
       });
@@ -166,7 +166,8 @@ describe('play shows', () => {
       program.process.stdin?.write('\u0003');
       const [code] = (await once(program.process, 'exit')) as [number];
       expect(code).toBe(130);
-      expect(program.output).toContain('\u001b[?1049l\u001b[!p');
+      for (const ending of ['[?1049l\u001b[!p', '[?5l', '[20l', '[0 q', '(B'])
+        expect(program.output).toContain(`\u001b${ending}`);
     });
 
     test('is not given the bytes of a conversion', async () => {

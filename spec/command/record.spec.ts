@@ -1,10 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../src/command/run.js';
 import { convertRecording, RecordingReader } from '../../src/record/index.js';
-import { files, runCommand, startCommand } from '../support/command.js';
+import { CLI, files, runCommand, startCommand } from '../support/command.js';
 import { FakeIo } from '../support/fake-io.js';
+import { Program } from '../support/programs.js';
 import { echoes, openRaw } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -106,7 +108,7 @@ describe('--record', () => {
       const client = await openRaw(port);
       if (what === 'continue') expect(await client.payload(200_000)).toHaveLength(200_000);
       else expect(await client.close()).toMatchObject({ code: 1011 });
-      await program.prints(/maxBytes \(65536\) is reached/);
+      await program.prints(/the file has its largest size, 65536 bytes/);
       const [file = ''] = await finished(folder);
       expect((await stat(file)).size).toBeLessThanOrEqual(65_536);
     },
@@ -143,6 +145,23 @@ describe('--record', () => {
     await symlink(rec, join(web, 'rec'));
     expect((await fetch(`${url}rec/${basename(file)}`)).status).toBe(404);
   });
+
+  const mayMount = spawnSync('unshare', ['-Urm', 'true']).status === 0;
+  test.runIf(mayMount)(
+    'answers 404 for a recording in a folder that a bind mount puts among the pages',
+    async () => {
+      const { folder = '' } = await files({});
+      const [web, rec] = [join(folder, 'web'), join(folder, 'rec')];
+      await mkdir(join(web, 'rec'), { recursive: true });
+      await mkdir(rec);
+      for (const name of ['web/page.txt', 'rec/x.wsrec']) await writeFile(join(folder, name), 'text');
+      const script = 'mount --bind "$1" "$2/rec" && exec "$3" "$4" 127.0.0.1:0 9 --web "$2" --record "$1"';
+      const args = ['-Urm', 'sh', '-c', script, 'sh', rec, web, process.execPath, CLI];
+      const [url] = await new Program('unshare', args).prints(/http:[^\s]+/);
+      expect((await fetch(`${url}page.txt`)).status).toBe(200);
+      expect((await fetch(`${url}rec/x.wsrec`)).status).toBe(404);
+    },
+  );
 
   test.each<[string[], number, RegExp]>([
     [['--record', '/nowhere/x'], 3, /\/nowhere: there is no such file or folder/],

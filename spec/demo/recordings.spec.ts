@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { readArguments, UsageError } from '../../demo/arguments.js';
 import { PUBLIC } from '../../demo/pages.js';
+import { fileRecorder } from '../../src/record/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { ADMIN_PASSWORD, startDemoFor } from '../support/demo.js';
 import { openRaw, pageStatus } from '../support/raw-client.js';
@@ -51,7 +54,7 @@ async function startRecorded() {
     expect((await client.payload(12)).toString()).toBe('RFB 003.008\n');
     return client;
   };
-  return { demo, folder, user, get, list, open };
+  return { demo, folder, user, admin, get, list, open };
 }
 
 describe('issue 19: the recordings of the demo', () => {
@@ -92,6 +95,24 @@ describe('issue 19: the recordings of the demo', () => {
     const states = Object.fromEntries((await list()).map((entry) => [entry.id, entry.state]));
     expect(states).toMatchObject({ cut: 'unfinished', wrong: 'unfinished', none: 'unreadable' });
     expect(await readdir(folder)).toHaveLength(4);
+  });
+
+  test('a stream ends after the logout, and not before', async () => {
+    const { demo, folder, admin, get } = await startRecorded();
+    const info = { id: 'x', url: '/', address: '::1', backend: 'b', since: 0, bytesIn: 0, bytesOut: 0 };
+    const recorder = fileRecorder({ folder, name: () => 'long' })(info, {} as IncomingMessage);
+    // More than the buffers of a connection.
+    for (let ms = 0; ms < 24; ms++) recorder?.out(Buffer.alloc(2 ** 20), ms);
+    await recorder?.end(info);
+    const reader = (await get('/recordings/long/stream')).body!.getReader();
+    await setTimeout(4000);
+    expect((await reader.read()).done).toBe(false);
+    await fetch(`${demo.url}/logout`, { method: 'POST', headers: { cookie: admin }, redirect: 'manual' });
+    await setTimeout(4000);
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(rest()).rejects.toThrow('terminated');
   });
 
   test('only a name in the folder is a recording: no path, no link and no other file', async () => {

@@ -101,6 +101,29 @@ test.each(['out', 'in'] as const)(
   },
 );
 
+test.each(['out', 'in'] as const)(
+  'a rejection of %s is a failure of the recorder, reported once',
+  async (direction) => {
+    const rejects = () => Promise.reject(new Error('no space'));
+    const { calls, recorder } = memory({ [direction]: rejects });
+    const { port } = await startTunnel({ record: () => recorder });
+    const client = await openRaw(port);
+    await echoes(client, 'one');
+    await vi.waitFor(() => expect(warnings).toEqual([expect.stringContaining('no space')]));
+    const before = calls.length;
+    await echoes(client, 'two');
+    expect(calls).toHaveLength(before);
+    expect(warnings).toHaveLength(1);
+
+    const strict = await startTunnel({ record: () => ({ ...recorder, whenFails: 'close' }) });
+    const other = await openRaw(strict.port);
+    const end = closed(strict.tunnel);
+    other.send(frame(2, 'abc'));
+    await other.ended();
+    expect(await end).toMatchObject({ cause: 'recording-failed', code: 1011 });
+  },
+);
+
 test.each([
   ['a throw', () => fail('no recorder')],
   ['a promise', () => Promise.reject(new Error('late'))],

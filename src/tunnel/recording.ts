@@ -19,10 +19,16 @@ interface RecordingOwner {
   readonly unfinished: Set<Promise<void>>;
 }
 
+/** TypeScript accepts async functions in place of functions without a result. */
+interface CalledRecorder extends Pick<Recorder, 'end'> {
+  out(bytes: Buffer, ms: number): unknown;
+  in(bytes: Buffer, ms: number): unknown;
+}
+
 /** The recorder of one tunnel, and what happens when the recorder fails. */
 export class Recording implements Tap {
   readonly readsIn: boolean;
-  readonly #recorder: Recorder;
+  readonly #recorder: CalledRecorder;
   readonly #mayContinue: boolean;
   readonly #failed: AbortSignal | undefined;
   readonly #id: string;
@@ -59,7 +65,7 @@ export class Recording implements Tap {
   out(bytes: Buffer): boolean {
     if (this.#state !== 'open') return this.#state === 'over';
     try {
-      this.#recorder.out(bytes, this.#now());
+      this.#awaitFailure(this.#recorder.out(bytes, this.#now()));
       return true;
     } catch (error) {
       return this.#fail(error);
@@ -70,7 +76,7 @@ export class Recording implements Tap {
     if (this.#state !== 'open') return this.#state === 'over';
     if (!this.readsIn) return true;
     try {
-      this.#recorder.in(bytes, this.#now());
+      this.#awaitFailure(this.#recorder.in(bytes, this.#now()));
       return true;
     } catch (error) {
       return this.#fail(error);
@@ -89,6 +95,14 @@ export class Recording implements Tap {
     } catch (error) {
       this.#report(error);
     }
+  }
+
+  /** Nobody awaits the promise of an async function: a rejection would end the process. */
+  #awaitFailure(outcome: unknown): void {
+    if (!isPromise(outcome)) return;
+    Promise.resolve(outcome).catch((error: unknown) => {
+      if (this.#state === 'open') this.#fail(error);
+    });
   }
 
   #track(ending: PromiseLike<unknown>): void {

@@ -1,6 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { DiskQueue } from '../../../src/record/file/disk-queue.js';
+
+const BLOCK = 64 * 1024;
 
 function fake(write: (bytes: Buffer) => Promise<number>): FileHandle {
   const handle = {
@@ -118,4 +120,41 @@ test('a disk that accepts no bytes is a failure, not a loop', async () => {
   queue.add(Buffer.alloc(10));
   await queue.untilIdle();
   expect(failures).toMatchObject([{ message: 'the disk accepts no more bytes' }]);
+});
+
+test('after a burst most of the memory is freed, and none of it is used twice', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+  onTestFinished(() => allocate.mockRestore());
+  const seen: number[][] = [];
+  const queue = new DiskQueue({ used: 0 }, () => undefined);
+  queue.start({
+    write: () => Promise.reject(new Error('no short writes')),
+    writev: async (parts) => {
+      // Bytes are added before the system reads the memory.
+      for (let count = 0; count < 5; count++) await Promise.resolve();
+      for (const part of parts) seen.push([part[0] ?? -1, part.at(-1) ?? -1]);
+      return { bytesWritten: parts.reduce((sum, { length }) => sum + length, 0) };
+    },
+  });
+  const burst = async (): Promise<number> => {
+    allocate.mockClear();
+    seen.length = 0;
+    for (let count = 0; count < 300; count++) {
+      queue.add(Buffer.alloc(BLOCK, count));
+      if (count % 7 === 0) await Promise.resolve();
+      if (count === 200) queue.flush();
+    }
+    const { length } = allocate.mock.calls.filter(([size]) => size === BLOCK);
+    await queue.untilIdle();
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, count) => [count % 256, count % 256]));
+    return length;
+  };
+  await burst();
+  const again = await burst();
+  await vi.advanceTimersByTimeAsync(11_000);
+  const afterTrim = await burst();
+  expect(again).toBeLessThan(50);
+  expect(afterTrim).toBeGreaterThan(100);
 });

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Transform } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   fileRecorder,
@@ -154,6 +155,17 @@ test('a full queue ends the recording with its reason, and reports the failure o
   });
   await reader.close();
   expect(warnings).toHaveLength(1);
+});
+
+test('a full file has its reason in the index, also if the failure ends the tunnel at once', async () => {
+  const recorder = record({ maxBytes: 65_536, whenFails: 'close' });
+  recorder.failed!.addEventListener('abort', () => void recorder.end(info));
+  expect(() => recorder.out(Buffer.alloc(70_000), 5)).toThrow('largest size');
+  await recorder.end(info);
+  const [path = ''] = await finished();
+  const reader = await RecordingReader.open(path);
+  await reader.close();
+  expect(reader.summary?.stopped).toContain('largest size');
 });
 
 test('maxBytes is never exceeded, also by many short records', async () => {
@@ -300,10 +312,33 @@ describe('encrypt', () => {
     expect(readdirSync(folder)[0]).toMatch(/\.wsrec\.enc\.part$/);
   });
 
+  test('a stream that keeps the chunks for later gives the bytes as they were recorded', async () => {
+    const kept: Buffer[] = [];
+    const gathering = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        kept.push(chunk);
+        done();
+      },
+      flush: (done) => done(null, Buffer.concat(kept)),
+    });
+    const recorder = record({ name: () => 'x', encrypt: () => gathering });
+    for (let i = 0; i < 200; i++) {
+      recorder.out(Buffer.alloc(60_000, i), i);
+      if (i % 10 === 0) await nextTurn();
+    }
+    await recorder.end(info);
+    const decoder = new RecordingDecoder();
+    const records = decoder.push(readFileSync(join(folder, 'x.wsrec.enc')));
+    expect(decoder.failure).toBeUndefined();
+    expect(records.map(({ bytes }) => [bytes.length, bytes[0], bytes.at(-1)])).toEqual(
+      Array.from({ length: 200 }, (_, i) => [60_000, i, i]),
+    );
+  });
+
   test('a stream that never accepts bytes fills the queue, and nothing else', async () => {
     const recorder = record({ encrypt: () => new Transform({ transform: () => undefined }) });
     expect(() => {
-      for (let i = 0; i < 9; i++) recorder.out(Buffer.alloc(1024 * 1024), i);
+      for (let i = 0; i < 33; i++) recorder.out(Buffer.alloc(1024 * 1024), i);
     }).toThrow('too slow');
     await Promise.resolve();
   });

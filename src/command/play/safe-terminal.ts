@@ -20,8 +20,9 @@ export class SafeTerminal {
 
   /** Sequences that give the terminal back as it was. */
   reset(): string {
-    // 1049 also moves the cursor: only from the alternate screen.
-    return `${this.isAlternate ? '\u001b[?1049l' : ''}\u001b[!p\u000f\u001b[0m\u001b[?25h\r\n`;
+    // 1049 also moves the cursor: only from the alternate screen. A soft reset (`!p`) keeps reversed colours, CR LF for Enter (20), the
+    // cursor's shape, and, on the console of Linux, line drawing in place of letters.
+    return `${this.isAlternate ? '\u001b[?1049l' : ''}\u001b[!p\u000f\u001b(B\u001b[?5l\u001b[20l\u001b[0 q\u001b[0m\u001b[?7h\u001b[?25h\r\n`;
   }
 
   #next(character: string): string {

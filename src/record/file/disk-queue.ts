@@ -1,5 +1,7 @@
 /** A file, or a stream in front of one. */
 export interface QueueTarget {
+  /** True: the memory of the bytes may be needed after the write, and is not used again. */
+  readonly keepsMemory?: boolean;
   write(bytes: Buffer, at: number, length: number): Promise<{ readonly bytesWritten: number }>;
   writev(parts: Buffer[]): Promise<{ readonly bytesWritten: number }>;
 }
@@ -137,7 +139,7 @@ export class DiskQueue {
           file,
           blocks.map(({ memory, used }) => memory.subarray(0, used)),
         );
-        for (const { memory } of blocks) giveBack(memory);
+        if (file.keepsMemory !== true) for (const { memory } of blocks) giveBack(memory);
         if (!this.isFailed) this.#count(-written);
       } while (this.queued >= LARGE || (this.queued > 0 && this.#onIdle));
       this.#isWriting = false;

@@ -4,6 +4,8 @@ import { writeAll, type QueueTarget } from './disk-queue.js';
 
 /** A stream of the app, such as a cipher, in front of a file. */
 export class EncryptedFile implements QueueTarget {
+  /** A stream may accept bytes and read them later, such as one that encrypts blocks. */
+  readonly keepsMemory = true;
   readonly #stream: Duplex;
   readonly #piped: Promise<void>;
 
@@ -14,7 +16,7 @@ export class EncryptedFile implements QueueTarget {
     this.#piped.catch(onFailure);
   }
 
-  /** Resolves when the stream has accepted all parts: the memory of the parts is used again. */
+  /** Resolves when the stream has accepted all parts. */
   async writev(parts: Buffer[]): Promise<{ readonly bytesWritten: number }> {
     const sum = parts.reduce((size, { length }) => size + length, 0);
     for (const part of parts) await this.#accepted(part);

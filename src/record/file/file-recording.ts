@@ -129,9 +129,9 @@ export class FileRecording implements Recorder {
 
   /** Ends the recording before the tunnel, at a limit. */
   #stop(ms: number, reason: string): Error {
-    const failure = this.#fail(`the recording ${this.#name} ends before its tunnel: ${reason}`);
+    // First: the failure may end the tunnel at once, and `end` knows no reason.
     void this.#finish(ms, reason);
-    return failure;
+    return this.#fail(`the recording ${this.#name} ends before its tunnel: ${reason}`);
   }
 
   #fail(message: string, cause?: unknown): Error {

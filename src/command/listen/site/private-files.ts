@@ -121,9 +121,11 @@ async function isSecret(secret: string, real: string, { dev, ino }: FileId): Pro
   if (places.some((place) => where === dirname(place) && name.startsWith(basename(place)))) return true;
   // The private path may be a folder, such as a folder of token files.
   if (places.includes(where)) return true;
-  // The same file by a hard link, or by another spelling on a file system without letter case.
+  // The same file by a hard link, or by another spelling on a file system without letter case; the same folder by a bind mount.
   const known = await stat(secret).catch(() => undefined);
-  return known?.dev === dev && known.ino === ino;
+  if (!known) return false;
+  const parent = await stat(where);
+  return [{ dev, ino }, parent].some((one) => one.dev === known.dev && one.ino === known.ino);
 }
 
 /** The path with all links resolved; unchanged if the path does not exist. */
