@@ -136,7 +136,7 @@ function unnamed(): string[] {
   return faulty;
 }
 
-describeWith('chromium')('issue 19: the live page', () => {
+describeWith('chromium')('issue 19: the admin page', () => {
   test('shows two tunnels, ends one by clicks, and leaves the other open', async () => {
     const site = await startAdmin();
     const [ada, bob] = [await site.open('ada'), await site.open('bob')];

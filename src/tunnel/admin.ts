@@ -9,7 +9,7 @@ import type { Log } from '../observe/log.js';
 import type { LocalState } from '../shared/local-state.js';
 import type { Next } from '../types.js';
 
-/** The parts of a tunnel object that its page needs. */
+/** The parts of a tunnel object that the admin page needs. */
 interface AdminOwner {
   readonly log: Log;
   isDraining(): boolean;

@@ -1,4 +1,4 @@
-// The live page of tunnel.admin(): joins the connection to the server with the parts of the page.
+// The admin page of tunnel.admin(): connects the event stream of the server with the parts of the page.
 import { byId, setText } from './dom.js';
 import { EndDialog } from './end-dialog.js';
 import { Lists } from './lists.js';
