@@ -23,7 +23,7 @@ type Middleware = (req: IncomingMessage, res: ServerResponse, next: Next) => voi
 export class AdminPages {
   readonly #owner: AdminOwner;
   readonly #streams = new EventStreams();
-  /** For the call without other tunnel objects. */
+  /** The result of `admin()` without other tunnel objects. */
   #own: Middleware | undefined;
 
   constructor(owner: AdminOwner) {
