@@ -196,7 +196,7 @@ describeWith(
       await isPlayback(page, 'ended');
     };
     await toEnd('cut');
-    expect(await statusOf(page)).toMatch(/^The end of what was written: the recording is not finished/);
+    expect(await statusOf(page)).toMatch(/^The end so far: this recording is not finished/);
     expect(differences(await pictureOf(page), last)).toBeGreaterThan(1000);
     await toEnd('damaged');
     expect(await statusOf(page)).toBe('The end. The rest of the file is damaged.');
