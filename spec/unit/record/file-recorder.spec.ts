@@ -166,7 +166,7 @@ test('maxBytes is never exceeded, also by many short records', async () => {
   expect(statSync(path).size).toBeGreaterThan(50_000);
 });
 
-test('a folder that has gone fails the recording, and says so', async () => {
+test('a missing folder fails the recording, with a report', async () => {
   const make = fileRecorder({ folder, whenFails: 'close' });
   rmSync(folder, { recursive: true });
   const recorder = make(info, req)!;
