@@ -16,7 +16,10 @@ import { TunnelRow } from './tunnel-row.js';
 /** Limit of backends, and of processes of programs. */
 const MOST_LISTED = 500;
 
-/** Limit of texts that are kept until the next sample; equal to the limit of event streams. */
+/** Milliseconds after the last sample until samples and texts are released. */
+const FORGET_AFTER = 10_000;
+
+/** Limit of texts that are kept until the next sample: equal to the limit of event streams. */
 const MOST_TEXTS = 32;
 
 interface CachedText {
@@ -34,24 +37,33 @@ export class AdminReport {
   readonly #texts = new Map<string, CachedText>();
   /** Backends, programs and refusals at the time of the samples, as the members of a JSON object. */
   #lists: string | undefined;
+  #forget: NodeJS.Timeout | undefined;
 
   constructor(views: readonly StateView[], isDraining: () => boolean) {
     this.#views = views;
     this.#isDraining = isDraining;
   }
 
-  /** Resolves when the answers of other processes are known, or their deadline has passed. */
+  /** Resolves when a sample is taken, and the answers of other processes are known or their deadline has passed. */
   async ready(query: AdminQuery): Promise<void> {
-    await Promise.all(this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])));
+    await Promise.all([
+      this.prepare(),
+      ...this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])),
+    ]);
+  }
+
+  /** Takes a sample for the next texts without blocking the event loop. */
+  async prepare(): Promise<void> {
+    for (const { sampler } of this.#views) await sampler.prepare();
   }
 
   text(query: AdminQuery): string {
     const draining = this.#isDraining();
     const samples = this.#views.map(({ sampler }) => sampler.sample());
     if (samples.some((sample, index) => sample !== this.#samples[index])) {
+      this.#clear();
       this.#samples = samples;
-      this.#texts.clear();
-      this.#lists = undefined;
+      this.#forget = setTimeout(() => this.#clear(), FORGET_AFTER).unref();
     }
     const peers = this.#views.flatMap((view) => (view.peers ? [view.peers.latest(query)] : []));
     const key = `${draining} ${keyOfQuery(query)}`;
@@ -61,6 +73,14 @@ export class AdminReport {
     const text = this.#make(query, peers, draining);
     this.#texts.set(key, { text, peers });
     return text;
+  }
+
+  #clear(): void {
+    clearTimeout(this.#forget);
+    this.#forget = undefined;
+    this.#samples = [];
+    this.#texts.clear();
+    this.#lists = undefined;
   }
 
   #make(query: AdminQuery, peers: readonly PeerResult[], draining: boolean): string {

@@ -108,7 +108,11 @@ export class AdminRouter {
       res.end();
       return;
     }
-    const stream = streams.add(res, () => report.text(query));
+    const stream = streams.add(
+      res,
+      () => report.text(query),
+      () => report.prepare(),
+    );
     await report.ready(query);
     stream.sendEvent();
   }

@@ -22,19 +22,21 @@ export class EventStreams {
   readonly #open = new Set<EventStream>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** The events of the last tick are still being prepared. */
+  #isPreparing = false;
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Throws an HttpError if there are too many streams. `read` returns the text of the next event. */
-  add(res: ServerResponse, read: () => string): EventStream {
+  /** Throws an HttpError if there are too many streams. `read` returns the text of the next event, after `ready`. */
+  add(res: ServerResponse, read: () => string, ready?: () => Promise<void>): EventStream {
     if (this.#isClosed) throw new HttpError(503, 'the tunnel is closed');
     if (this.#open.size >= MOST_STREAMS)
       throw new HttpError(503, `at most ${MOST_STREAMS} pages may be open at once: close another page`, {
         'Retry-After': '30',
       });
-    const stream = new EventStream(res, read);
+    const stream = new EventStream(res, read, ready);
     this.#open.add(stream);
     res.once('close', () => {
       stream.isGone = true;
@@ -52,6 +54,25 @@ export class EventStreams {
   }
 
   #tick(): void {
+    if (this.#isPreparing) return;
+    const waits = [...this.#open].flatMap(({ ready }) => ready ?? []);
+    if (waits.length === 0) this.#send();
+    else void this.#sendAfter(waits);
+  }
+
+  async #sendAfter(waits: readonly (() => Promise<void>)[]): Promise<void> {
+    this.#isPreparing = true;
+    try {
+      for (const ready of waits) await ready();
+    } catch {
+      // Each stream notices the failure when it reads.
+    } finally {
+      this.#isPreparing = false;
+    }
+    this.#send();
+  }
+
+  #send(): void {
     const now = performance.now();
     for (const stream of this.#open) stream.tick(now);
   }
@@ -68,6 +89,7 @@ type FlushingResponse = ServerResponse & { flush?: () => void };
 export class EventStream {
   readonly #res: FlushingResponse;
   readonly #read: () => string;
+  readonly ready: (() => Promise<void>) | undefined;
   readonly #startedAt = performance.now();
   /** Since when the client has not read the last event or the end. */
   #unreadSince: number | undefined;
@@ -75,7 +97,8 @@ export class EventStream {
   #isEnded = false;
   isGone = false;
 
-  constructor(res: ServerResponse, read: () => string) {
+  constructor(res: ServerResponse, read: () => string, ready?: () => Promise<void>) {
+    this.ready = ready;
     this.#res = res;
     this.#read = read;
     prepare(res, 200, {

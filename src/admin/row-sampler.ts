@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TunnelRow, type SampledTunnel } from './tunnel-row.js';
 
 /** Milliseconds between two samples. A timer of one second may be a little early. */
@@ -5,6 +6,9 @@ const INTERVAL = 900;
 
 /** Milliseconds after the last sample until the rows are released. Rates need a sample of the last seconds. */
 const FORGET_AFTER = 10_000;
+
+/** Tunnels that are sampled in one event-loop turn: less than a millisecond, so that no keystroke waits for a page of thousands of tunnels. */
+const SLICE = 500;
 
 /** The open tunnels of this process at one time. */
 export interface TunnelSample {
@@ -31,6 +35,8 @@ export class RowSampler {
   #measuredAt = -Infinity;
   #count = 0;
   #forget: NodeJS.Timeout | undefined;
+  /** A sample that is being taken in several turns. */
+  #taking: Promise<void> | undefined;
 
   /** `replica`: the name of this process among those that share the state. */
   constructor(members: () => Iterable<SampledMember>, replica: () => string | undefined) {
@@ -38,14 +44,21 @@ export class RowSampler {
     this.#replica = replica;
   }
 
+  /** The latest sample. Takes one, in this turn, if there is none that is new enough. */
   sample(): TunnelSample {
-    const now = performance.now();
-    if (this.#latest && now - this.#takenAt < INTERVAL) return this.#latest;
-    this.#forget ??= setTimeout(() => this.#clear(), FORGET_AFTER).unref();
-    this.#forget.refresh();
-    this.#takenAt = now;
-    this.#latest = this.#take(now);
+    if (this.#latest && this.#isNewEnough()) return this.#latest;
+    const walk = this.#begin();
+    let step = walk.next();
+    while (step.done !== true) step = walk.next();
+    this.#latest = step.value;
     return this.#latest;
+  }
+
+  /** Takes a sample in several event-loop turns, unless the latest sample is new enough. */
+  async prepare(): Promise<void> {
+    if (this.#latest && this.#isNewEnough()) return;
+    this.#taking ??= this.#takeInTurns().finally(() => (this.#taking = undefined));
+    await this.#taking;
   }
 
   /** Makes the next sample list the tunnels again, after some were ended. */
@@ -53,7 +66,30 @@ export class RowSampler {
     this.#latest = undefined;
   }
 
-  #take(now: number): TunnelSample {
+  async #takeInTurns(): Promise<void> {
+    const walk = this.#begin();
+    for (let step = walk.next(); ; step = walk.next()) {
+      if (step.done === true) {
+        this.#latest = step.value;
+        return;
+      }
+      await nextTurn();
+    }
+  }
+
+  #isNewEnough(): boolean {
+    return performance.now() - this.#takenAt < INTERVAL;
+  }
+
+  #begin(): Generator<undefined, TunnelSample> {
+    this.#forget ??= setTimeout(() => this.#clear(), FORGET_AFTER).unref();
+    this.#forget.refresh();
+    this.#takenAt = performance.now();
+    return this.#walk(this.#takenAt);
+  }
+
+  /** Yields after each slice. Tunnels may open and close between two slices. */
+  *#walk(now: number): Generator<undefined, TunnelSample> {
     const seconds = (now - this.#measuredAt) / 1000;
     const isFirst = seconds === Infinity;
     // After `refresh` the time since the last measurement may be too short for a rate.
@@ -73,6 +109,7 @@ export class RowSampler {
         bytesOut += row.bytesOut;
         received += row.received;
         sent += row.sent;
+        if (rows.length % SLICE === 0) yield;
       }
     if (this.#rows.size > rows.length)
       for (const [tunnel, { sampled }] of this.#rows) if (sampled !== this.#count) this.#rows.delete(tunnel);

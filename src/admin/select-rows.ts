@@ -10,6 +10,7 @@ type Compare<R> = (a: R, b: R) => number;
 /** The order of a query. Rows without a value come last in both directions; equal rows are sorted by time, then by id. */
 export function orderOf<R extends Row>({ sort, order }: AdminQuery): Compare<R> {
   const sign = order === 'asc' ? 1 : -1;
+  if (sort === 'since') return (a, b) => byTime(a, b, sign);
   const value = (row: R) => (row as Partial<Record<string, Value>>)[sort];
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
@@ -18,19 +19,24 @@ export function orderOf<R extends Row>({ sort, order }: AdminQuery): Compare<R> 
       if (other === undefined) return -1;
       return one < other ? -sign : sign;
     }
-    if (a.since !== b.since) return (a.since - b.since) * sign;
-    return a.id < b.id ? -1 : 1;
+    return byTime(a, b, sign);
   };
+}
+
+function byTime(a: Row, b: Row, sign: number): number {
+  if (a.since !== b.since) return (a.since - b.since) * sign;
+  return a.id < b.id ? -1 : 1;
 }
 
 /**
  * The first `most` rows in this order. Keeps the best rows in a heap with the worst one on top: most of thousands of rows need one
- * comparison, and no sort.
+ * comparison, and no sort. `fromEnd`: the better rows are probably near the end of the list, as the newest tunnels are.
  */
-export function firstRows<R>(rows: Iterable<R>, most: number, compare: Compare<R>): R[] {
+export function firstRows<R>(rows: readonly R[], most: number, compare: Compare<R>, fromEnd = false): R[] {
   const heap: R[] = [];
   if (most === 0) return heap;
-  for (const row of rows) {
+  for (let count = 0; count < rows.length; count++) {
+    const row = rows[fromEnd ? rows.length - 1 - count : count] as R;
     if (heap.length < most) {
       heap.push(row);
       rise(heap, heap.length - 1, compare);

@@ -2,14 +2,14 @@
 const HAS_NO_SECRET = /^\/(?!\/)[^?#@]*$/;
 
 /**
- * A URL for logs and events, without secrets: query values (noVNC's `?token=`) and the user and password before an `@` are replaced.
- * Names of the query stay.
+ * A URL for logs and events, without secrets: query values (noVNC's `?token=`) and the user and password before an `@` are replaced, also in
+ * a URL inside the path. Names of the query stay.
  */
 export function redactUrl(url: string): string {
   if (HAS_NO_SECRET.test(url)) return url;
   // Browsers send no fragment. From other clients, a fragment is part of the request target.
   const [target = '', ...rest] = url.split(/[?#]/);
-  const shown = target.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, '$1//***@');
+  const shown = target.replace(/\/\/[^/]*@/g, '//***@');
   if (rest.length === 0) return shown;
   const pairs = rest.join('?').split('&').map(redactPair);
   return `${shown}?${pairs.join('&')}`;

@@ -60,7 +60,7 @@ export function reportRefusal(
   totals.refused(code);
   totals.counts.noteRefused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
-  const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
+  const why = withCause(reason, refusal.cause);
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   const { id, url, address, user, timings } = client;
   log('guard', level, '%s refused %s from %s: %d %s, %s', id, url, address, status, code, why);
@@ -73,6 +73,13 @@ export function reportRefusal(
   };
   refusals.add({ ...info, reason: why });
   announce.refuse(info);
+}
+
+/** The message of a failed hook ends with the message of its error. */
+function withCause(reason: string, cause: unknown): string {
+  if (cause === undefined) return reason;
+  const message = messageOf(cause);
+  return reason.endsWith(message) ? reason : `${reason}: ${message}`;
 }
 
 function isOfBackend(code: string): boolean {

@@ -118,4 +118,31 @@ describe('RowSampler', () => {
     expect(sampler.sample().rows).not.toContain(row);
     expect(sampler.sample().received).toBe(0);
   });
+
+  test('samples thousands of tunnels in several turns, and the rates are those of one sample', async () => {
+    vi.useRealTimers();
+    const tunnels = Array.from({ length: 1700 }, (_, index) => new FakeTunnel(String(index)));
+    const { open, sampler } = start(...tunnels);
+    const preparing = sampler.prepare();
+    // Both callers share one sample.
+    const again = sampler.prepare();
+    expect(tunnels.filter(({ samples }) => samples > 0)).toHaveLength(500);
+    const closed = tunnels.at(-1)!;
+    open.delete(closed);
+    await Promise.all([preparing, again]);
+    expect(sampler.sample().rows.map(({ id }) => id)).toEqual(tunnels.slice(0, -1).map(({ id }) => id));
+    expect(tunnels.map(({ samples }) => samples)).toEqual(
+      tunnels.map((tunnel) => (tunnel === closed ? 0 : 1)),
+    );
+  });
+
+  test('a sample taken at once meanwhile is complete, and forgets no tunnel', async () => {
+    vi.useRealTimers();
+    const tunnels = Array.from({ length: 1200 }, (_, index) => new FakeTunnel(String(index)));
+    const { sampler } = start(...tunnels);
+    const preparing = sampler.prepare();
+    expect(sampler.sample().rows).toHaveLength(1200);
+    await preparing;
+    expect(sampler.sample().rows).toHaveLength(1200);
+  });
 });

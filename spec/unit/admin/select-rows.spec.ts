@@ -19,10 +19,16 @@ describe('firstRows', () => {
   test('returns the first rows of the sorted list, for every order and limit', () => {
     const query = fc.constantFrom('', 'order=asc', 'sort=user', 'sort=user&order=desc', 'sort=queued');
     fc.assert(
-      fc.property(fc.array(row, { maxLength: 60 }), fc.nat(70), query, (rows, most, text) => {
-        const order = orderOf<Row>(readQuery(text));
-        expect(firstRows(rows, most, order)).toEqual([...rows].sort(order).slice(0, most));
-      }),
+      fc.property(
+        fc.array(row, { maxLength: 60 }),
+        fc.nat(70),
+        query,
+        fc.boolean(),
+        (rows, most, text, fromEnd) => {
+          const order = orderOf<Row>(readQuery(text));
+          expect(firstRows(rows, most, order, fromEnd)).toEqual([...rows].sort(order).slice(0, most));
+        },
+      ),
     );
   });
 
@@ -38,6 +44,18 @@ describe('firstRows', () => {
       compared++;
       return order(a, b);
     });
+    expect(compared).toBeLessThan(15_000);
+  });
+
+  test('compares most rows once if the better rows are near the end, from which they are looked for', () => {
+    const rows = Array.from({ length: 9000 }, (_, index) => ({ id: String(index), since: index, queued: 0 }));
+    let compared = 0;
+    const order = orderOf<Row>(readQuery(''));
+    const counting = (a: Row, b: Row) => {
+      compared++;
+      return order(a, b);
+    };
+    expect(firstRows(rows, 200, counting, true)[0]).toBe(rows.at(-1));
     expect(compared).toBeLessThan(15_000);
   });
 });

@@ -21,6 +21,9 @@ test.each([
   ['HTTPS://secret@h', 'HTTPS://***@h'],
   ['http://user:sec@ret@h/', 'http://***@h/'],
   ['//user:secret@h/vnc', '//***@h/vnc'],
+  // A URL in a path, as apps with a proxy take it.
+  ['/proxy/http://user:secret@h/vnc', '/proxy/http://***@h/vnc'],
+  ['/a//user:secret@h//user:secret@i/j@k', '/a//***@h//***@i/j@k'],
   ['http://h/vnc@home', 'http://h/vnc@home'],
   ['/vnc@home', '/vnc@home'],
   ['*', '*'],
