@@ -346,13 +346,14 @@ export interface Recorder {
   /** `'out'`: `in` is never called. Default `'both'`. */
   readonly direction?: 'out' | 'both';
   /**
-   * A recorder that writes later than `out` and `in` return reports a failure by this signal: its abort, with the error as the reason, is the
-   * same as a throw, also while the tunnel is silent.
+   * For a recorder that writes after `out` and `in` have returned: abort this signal, with the error as the reason, to report a failure. The
+   * effect is that of a throw, and needs no further bytes of the tunnel.
    */
   readonly failed?: AbortSignal;
   /**
-   * What happens when `out` or `in` throws or `failed` is aborted. `'continue'`, the default: the tunnel goes on without a recording. `'close'`: the tunnel ends
-   * with Close 1011, and further bytes are not sent. In both cases the failure is logged, and reported by `process.emitWarning`.
+   * What happens when `out` or `in` throws or `failed` is aborted. `'continue'`, the default: the tunnel goes on without a recording.
+   * `'close'`: the tunnel ends with Close 1011, and further bytes are not sent. In both cases the failure is logged, and reported by
+   * `process.emitWarning`.
    */
   readonly whenFails?: 'close' | 'continue';
 }
@@ -604,7 +605,7 @@ export interface TicketOptions {
 export interface TunnelTimings {
   /** From the arrival of the request, before the app's middleware, to the 101 response or the refusal. */
   readonly opening?: number;
-  /** The checks of the tunnel object: `clientAddress`, `allow`, `origins`, `authenticate`, a token or ticket, `user`. */
+  /** The checks of the tunnel object: `clientAddress`, `allow`, `origins`, `authenticate`, a token or ticket, `user`, `limits`. */
   readonly auth?: number;
   /** Choosing a backend and connecting to the backend, with all hosts that failed before. */
   readonly connect?: number;
@@ -855,17 +856,17 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   stats(): TunnelStats;
   /**
    * The metrics of all tunnel objects that share the state, as text in Prometheus's format 0.0.4. With `others`, those of their states as
-   * well: one page must not have two texts. Tunnel objects with states of their own need different names (the option `name`).
+   * well: two texts can't be joined to one page. Tunnel objects with states of their own need different names (the option `name`).
    *
-   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object, and for two states with the same name
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is not a tunnel object, and for two states with the same name
    */
   metrics(...others: Tunnel<never>[]): string;
   /**
-   * A page for operators, with its data and `POST /end`: the open tunnels of all tunnel objects that share the state, refusals, hosts
-   * and programs. With `others`, those of their states as well. Mount it below the app's own check, since everyone who reaches it sees
-   * user names and can end tunnels: `app.use('/admin', requireAdmin, tunnel.admin())`.
+   * Middleware with the admin page, its data and `POST /end`: the open tunnels of all tunnel objects that share the state, refusals,
+   * backends and programs. With `others`, those of their states as well. Mount the middleware behind the app's own check, since everyone
+   * who reaches the page sees user names and can end tunnels: `app.use('/admin', requireAdmin, tunnel.admin())`.
    *
-   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is not a tunnel object
    */
   admin(...others: Tunnel<never>[]): (req: IncomingMessage, res: ServerResponse, next: Next) => void;
   /** The same as `close()`. */

@@ -1,13 +1,13 @@
-// The clock of the playback: milliseconds since the start of the recording.
+// The clock of the playback, in milliseconds since the start of the recording.
 
 export function createClock() {
   let base = 0;
   let since = 0;
   let speed = 1;
   let isPlaying = false;
-  let isHeld = false; // While the picture is late.
+  let isStalled = false; // While the picture is late.
 
-  const ticks = () => isPlaying && !isHeld;
+  const ticks = () => isPlaying && !isStalled;
   const now = () => (ticks() ? base + (performance.now() - since) * speed : base);
 
   function change(apply) {
@@ -21,8 +21,8 @@ export function createClock() {
     get isPlaying() {
       return isPlaying;
     },
-    get isHeld() {
-      return isHeld;
+    get isStalled() {
+      return isStalled;
     },
     get speed() {
       return speed;
@@ -32,9 +32,9 @@ export function createClock() {
     },
     play: () => change(() => (isPlaying = true)),
     pause: () => change(() => (isPlaying = false)),
-    hold: (value) => change(() => (isHeld = value)),
+    stall: (value) => change(() => (isStalled = value)),
     set: (ms) => change(() => (base = ms)),
-    /** Real milliseconds until the time; undefined while the clock stands. */
+    /** Real milliseconds until the time; undefined while the clock is stopped. */
     until: (ms) => (ticks() ? (ms - now()) / speed : undefined),
   };
 }

@@ -1,20 +1,20 @@
-// Plays a recording: the clock says when, the source gives the bytes, the screen draws. A VNC session has no pictures to jump to, only
-// changes: to seek, the player plays everything up to the time without waiting, and backwards from the start.
+// Plays a recording: the source reads the bytes, the clock decides when they are due, and the screen draws. A VNC session has no complete
+// pictures to jump to, only changes: a seek plays all changes up to the new time without pauses, and a seek backwards begins at the start.
 import { createClock } from './playback-clock.js';
 import { createScreen } from './playback-screen.js';
 import { openSource } from './playback-source.js';
 
-/** Milliseconds of real time that the source or the screen may be late before the clock stands. */
+/** Milliseconds of real time that the source or the screen may be late before the clock stops. */
 const LATE = 250;
 
 /**
- * `duration`: milliseconds, known or estimated; `isFinal`: whether it is known. `on`: `change()`; `skip({ from, to })` when a seek
+ * `duration`: milliseconds, known or estimated; `isFinal`: whether the duration is known. `on`: `change()`; `skip({ from, to })` when a seek
  * begins and `skipped({ from, to, updates, bytes })` when it ends; `end({ isDamaged })`; `fail(reason)`; `name(text)`.
  */
 export function createPlayer({ target, url, duration, isFinal, on }) {
   const clock = createClock();
-  let take; // The session with noVNC on the screen.
-  let pending; // A session from the start that is still behind the time of a seek.
+  let current; // The session on the screen, with its noVNC.
+  let pending; // A new session that has not reached the time of the seek yet.
   let skip; // `{ from, to, updates, bytes }` of a seek in progress.
   let hasEnded = false;
   let wake = () => {};
@@ -43,19 +43,19 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
 
   function reveal(session) {
     if (session === pending) {
-      drop(take);
-      take = session;
+      drop(current);
+      current = session;
       pending = undefined;
     }
     session.screen.show();
   }
 
-  const isCurrent = (session) => session === (pending ?? take) && !session.hasFailed;
+  const isCurrent = (session) => session === (pending ?? current) && !session.hasFailed;
 
   async function run(session) {
     try {
       for (;;) {
-        const slow = setTimeout(() => isCurrent(session) && clock.hold(true), LATE);
+        const slow = setTimeout(() => isCurrent(session) && clock.stall(true), LATE);
         const block = await session.source.next();
         clearTimeout(slow);
         if (!isCurrent(session)) return;
@@ -77,15 +77,15 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
   }
 
   /**
-   * Resolves when the time has come, or at once if it has passed. The handshake and the first picture come at once: nobody wants to watch
-   * the server wait for a password.
+   * Resolves at the time, or at once if the time has passed. The handshake and the first picture are delivered at once: the pause in which
+   * the server waited for a password is not worth watching.
    */
   async function due(session, ms) {
     if (!session.hasPicture) {
       session.hasPicture = session.screen.isConnected;
       return;
     }
-    if (clock.now() - ms > LATE * clock.speed) clock.hold(true);
+    if (clock.now() - ms > LATE * clock.speed) clock.stall(true);
     while (isCurrent(session) && ms > clock.now()) {
       await caughtUp(session, ms);
       if (!isCurrent(session) || ms <= clock.now()) continue;
@@ -97,13 +97,13 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
   async function caughtUp(session, next) {
     if (skip !== undefined) {
       await session.screen.drawn();
-      // Meanwhile the user may have sought on.
+      // The user may have moved the time line meanwhile.
       if (!isCurrent(session) || next <= clock.now()) return;
     }
     reveal(session);
     const done = skip;
     skip = undefined;
-    if (clock.isHeld) clock.hold(false);
+    if (clock.isStalled) clock.stall(false);
     if (done !== undefined) on.skipped(done);
     on.change();
   }
@@ -127,7 +127,7 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
       fail(session, isDamaged ? 'damaged' : 'empty');
       return;
     }
-    // A picture that stays: the clock goes on to the end of the recording.
+    // The last picture stays until the end of the recording.
     if (!isFinal || isDamaged) duration = session.at;
     await due(session, duration);
     if (!isCurrent(session)) return;
@@ -146,8 +146,8 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
     session.screen.show();
     skip = undefined;
     clock.pause();
-    clock.hold(false);
-    // noVNC stopped here; after a failure of the network the user tries again at the time of the seek.
+    clock.stall(false);
+    // noVNC stopped here. After a failure of the network, the next try begins at the time of the seek.
     if (reason === 'error') clock.set(session.at);
     on.fail(reason, session.hasPicture === true);
     on.change();
@@ -155,14 +155,14 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
 
   function seek(ms) {
     const to = Math.min(Math.max(0, ms), duration);
-    const session = pending ?? take;
+    const session = pending ?? current;
     const isBack = session.hasFailed || to < session.at || (hasEnded && to < duration);
     const from = isBack ? 0 : (skip?.from ?? Math.min(clock.now(), to));
     if (!isBack && hasEnded) return;
     skip = { from, to, updates: skip?.updates ?? 0, bytes: skip?.bytes ?? 0 };
     if (isBack) Object.assign(skip, { updates: 0, bytes: 0 });
     clock.set(to);
-    clock.hold(true);
+    clock.stall(true);
     on.skip(skip);
     if (isBack) start();
     else session.screen.freeze();
@@ -204,7 +204,7 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
       return hasEnded;
     },
     get hasFailed() {
-      return (pending ?? take)?.hasFailed === true;
+      return (pending ?? current)?.hasFailed === true;
     },
   };
 }

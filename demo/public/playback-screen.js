@@ -1,22 +1,22 @@
-// noVNC on a channel of the page: noVNC takes an object like a WebSocket, and the page delivers the recorded bytes when their time
-// has come. noVNC answers as in the recorded session; its answers go nowhere.
+// noVNC on a channel of the page: noVNC accepts an object like a WebSocket, through which the page delivers the recorded bytes when they
+// are due. The answers of noVNC are dropped.
 import RFB from '/novnc/core/rfb.js';
 
-/** The server checked the recorded answer, not this one. */
+/** Any text works, since the server checked the recorded answer. */
 const anyCredentials = { username: '-', password: '-', target: '-' };
 
 /** Bytes that noVNC may queue while it decodes pictures. Beyond 40 MiB noVNC would fail. */
 const MOST_QUEUED = 1024 * 1024;
 
-/** Milliseconds of work in one piece, so that the buttons react while the page skips. */
+/** Milliseconds of work without a pause, so that the buttons react during a seek. */
 const SLICE = 40;
 
-/** Milliseconds to wait for noVNC's decoder: only a broken picture takes longer. */
+/** Milliseconds for noVNC's decoder: only a broken picture takes longer. */
 const PATIENCE = 5000;
 
 const pause = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What noVNC asks of a channel, see Websock.attach() of noVNC. */
+/** The properties that noVNC requires of a channel: see Websock.attach() of noVNC. */
 class Channel {
   binaryType = 'arraybuffer';
   protocol = '';
@@ -35,7 +35,7 @@ class Channel {
   }
 }
 
-/** A copy of what the canvas shows, in its place. */
+/** A copy of the canvas, which is shown in place of the canvas. */
 function stillOf(canvas) {
   const still = document.createElement('div');
   still.className = 'still';
@@ -46,7 +46,7 @@ function stillOf(canvas) {
 }
 
 /**
- * An own element in `target`, invisible until `show()`. `on`: `name(text)`, and `end(reason)` if noVNC ends the session: `login` after
+ * Adds an element to `target`, invisible until `show()`. `on`: `name(text)`, and `end(reason)` if noVNC ends the session: `login` after
  * a refused login, or `error`.
  */
 export function createScreen(target, on) {
@@ -76,7 +76,7 @@ export function createScreen(target, on) {
     if (!isClosed) on.end(wasRefused ? 'login' : 'error');
   });
 
-  // noVNC has no public names for its queue and for pictures that are being decoded. Without them, nothing waits.
+  // noVNC has no public interface to its queue and to pictures that are being decoded. If the private names change, the page does not wait.
   const isBusy = () => rfb._flushing === true;
   const queued = () => (isBusy() ? (rfb._sock?.rQlen?.() ?? 0) : 0);
   const isDrawing = () => isBusy() || rfb._display?.pending?.() === true;
@@ -95,7 +95,7 @@ export function createScreen(target, on) {
       still?.remove();
       still = undefined;
     },
-    /** Until `show()`, the picture stays as it is: the browser need not paint what the page skips. */
+    /** Keeps the picture until `show()`: the browser does not paint the changes that the page skips. */
     freeze() {
       const canvas = element.querySelector('canvas');
       if (still !== undefined || !canvas?.width) return;
@@ -103,7 +103,7 @@ export function createScreen(target, on) {
       target.append(still);
       element.dataset.hidden = '';
     },
-    /** Delivers the bytes. Resolves when noVNC can take more. */
+    /** Delivers the bytes. Resolves when noVNC can accept more. */
     async deliver(bytes) {
       channel.onmessage({ data: bytes.slice().buffer });
       if (queued() > MOST_QUEUED) await waitWhile(() => queued() > MOST_QUEUED);
@@ -113,7 +113,7 @@ export function createScreen(target, on) {
         sliceStart = performance.now();
       }
     },
-    /** Resolves when everything delivered is on the canvas. */
+    /** Resolves when all delivered bytes are drawn. */
     drawn: () => waitWhile(isDrawing),
     close() {
       isClosed = true;

@@ -1,9 +1,9 @@
 // The recording as blocks of bytes with their times. The server sends FBS 001.000: blocks of a length, bytes padded to a multiple of
-// four, and milliseconds. The page reads on when it has used what it has, and the server reads the file no faster.
+// four, and milliseconds. The page reads more only when it has played all read blocks, and the server reads the file no faster.
 
 const HEADER = 12;
 
-/** `next()` resolves to `{ ms, bytes }`, or to undefined at the end; `isDamaged` says whether the file is damaged from there on. */
+/** `next()` resolves to `{ ms, bytes }`, or to undefined at the end; `isDamaged`: the rest of the file is damaged. */
 export function openSource(url) {
   const stop = new window.AbortController();
   let reader;

@@ -4,7 +4,7 @@ import { createPlayer } from './playback-player.js';
 import { dateOf, sizeOf, spokenTime, stateOf, timeOf, userOf } from './playback-text.js';
 
 const speeds = [1, 2, 4, 8];
-/** Milliseconds of an arrow key. */
+/** Milliseconds of a seek by an arrow key. */
 const step = 5000;
 
 const failures = {
@@ -18,10 +18,10 @@ const failures = {
     'noVNC cannot read the rest: the file is damaged, or was recorded with another viewer than noVNC.',
   ],
   empty: ['Nothing to show', 'The session ended before the desktop sent a picture.'],
-  damaged: ['This recording is damaged', 'The file cannot be read up to the first picture.'],
+  damaged: ['This recording is damaged', 'The file is damaged before the first picture.'],
   network: [
     'The recording could not be loaded',
-    'The server does not answer, or you are not logged in any more.',
+    'The server does not answer, or you are no longer logged in.',
   ],
   unreadable: ['This recording cannot be read', ''],
 };
@@ -103,10 +103,10 @@ function endOf({ state, reason }, isDamaged) {
   if (state === 'recording')
     return 'The end so far: this desktop is still being recorded. Reload the page for more.';
   if (state === 'unfinished')
-    return 'The end of what was written: the recording is not finished, because it goes on or was cut by a crash.';
+    return 'The end so far: this recording is not finished. The desktop is still open, or a crash has cut the file.';
   return reason === undefined
     ? 'The end.'
-    : `The end. The recording was stopped before the desktop: ${reason}.`;
+    : `The end. The recording stopped before the desktop was closed: ${reason}.`;
 }
 
 function setUp(info) {
@@ -171,7 +171,7 @@ const keys = {
   End: () => player.seek(player.duration),
 };
 
-/** A focused button, link or choice keeps its own keys; on the time line the arrows mean the same as elsewhere. */
+/** A focused button, link or radio button keeps its own keys; on the time line, the arrow keys seek as everywhere on the page. */
 function whenKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const { target, key } = event;

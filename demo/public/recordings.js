@@ -65,12 +65,12 @@ async function load() {
       recordings.length === 0
         ? 'Nothing is recorded yet: open a desktop, and its recording appears here.'
         : older > 0
-          ? `And ${older} older ones in the folder.`
+          ? `The folder has ${older} older recordings.`
           : '',
     );
   } catch {
     byId('count').textContent = 'The list could not be loaded';
-    note('The server does not answer, or you are not logged in any more.');
+    note('The server does not answer, or you are no longer logged in.');
   }
 }
 

@@ -1,16 +1,16 @@
-// Recordings that nobody can read without the key: each file is encrypted on the way to the disk, and decrypted to play.
+// Recordings that nobody can read without the key: each file is encrypted on the way to the disk, and decrypted for playback.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node encrypted-recordings.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), RECORDINGS (a folder, default ./recordings), and RECORDING_KEY: 64
-// hexadecimal digits, such as of `openssl rand -hex 32`. Without the key, the recordings are lost.
+// hexadecimal digits, such as the output of `openssl rand -hex 32`. Without the key, the recordings are lost.
 //
 // /vnc is the tunnel, and /play/NAME plays the recording NAME.wsrec.enc for ann: a page connects noVNC to that URL.
 //
-// AES in counter mode hides the bytes, and a recording that ends early, by a crash, can still be decrypted. The mode reveals no changes to a
-// file. If you need that, or if the server may not be able to decrypt: let `encrypt` return the pipe of a program, here age, which
-// needs only the public key:
+// AES in counter mode hides the bytes, and a recording that a crash has cut can still be decrypted. The mode does not detect changes of a
+// file. If changes must be detected, or if the server must not be able to decrypt, let `encrypt` return the pipe of a program, such as age,
+// which needs only the public key:
 //
 //   const age = spawn('age', ['--encrypt', '--recipient', 'age1...'], { stdio: ['pipe', 'pipe', 'inherit'] });
 //   return Duplex.from({ writable: age.stdin, readable: age.stdout });
@@ -52,7 +52,7 @@ function encrypt() {
   return stream;
 }
 
-/** Decrypts into a folder that only this process can read; best in memory (tmpfs), as /tmp often is. */
+/** Decrypts into a folder that only this user can read. A folder in memory (tmpfs) is best; /tmp often is one. */
 async function decrypt(path) {
   const folder = await mkdtemp(join(tmpdir(), 'play-'));
   const plain = join(folder, 'recording.wsrec');

@@ -9,8 +9,8 @@
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and METRICS_INTERVAL, seconds (60).
 //
 // In place of the console exporters: `@opentelemetry/exporter-trace-otlp-http` and `-metrics-otlp-http`, and the environment
-// variable OTEL_EXPORTER_OTLP_ENDPOINT. The span of an opening ends with the 101 response: a tunnel that is open for hours is no
-// span, since most collectors show a span only after its end.
+// variable OTEL_EXPORTER_OTLP_ENDPOINT. The span of an opening ends with the 101 response. There is no span for the open tunnel, since most
+// collectors show a span only after its end, and tunnels are open for hours.
 import { subscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { metrics } from '@opentelemetry/api';

@@ -110,7 +110,7 @@ describeWith(
   'Xvnc',
   'xterm',
 )('issue 19: a recording of a real desktop', () => {
-  test('ends with the same picture as the live desktop: played, sought and at speed 8', async () => {
+  test('ends with the picture of the live desktop when played, after a seek and at speed 8', async () => {
     const { demo, last } = await recordDrawing();
     const page = await logIn(await startBrowser(), demo.url, ADMIN);
     await page.goto(`${demo.url}/recordings/`);
@@ -143,7 +143,7 @@ describeWith(
     expect(differences(await pictureOf(page), last)).toBe(0);
   });
 
-  test('pauses, goes on and says what a seek has skipped', async () => {
+  test('pauses, resumes, and the page says what a seek has skipped', async () => {
     const { demo, last } = await recordDrawing();
     const page = await logIn(await startBrowser(), demo.url, ADMIN);
     await page.goto(`${demo.url}/recordings/`);
@@ -177,7 +177,7 @@ describeWith(
     expect(differences(await pictureOf(page), last)).toBe(0);
   });
 
-  test('that was cut plays up to its end and says so, and a damaged one too', async () => {
+  test('plays up to the cut or the damage, and the page says so', async () => {
     const { demo, folder, last } = await recordDrawing();
     const [name = ''] = await readdir(folder);
     const bytes = await readFile(join(folder, name));
@@ -196,14 +196,14 @@ describeWith(
       await isPlayback(page, 'ended');
     };
     await toEnd('cut');
-    expect(await statusOf(page)).toMatch(/^The end of what was written: the recording is not finished/);
+    expect(await statusOf(page)).toMatch(/^The end so far: this recording is not finished/);
     expect(differences(await pictureOf(page), last)).toBeGreaterThan(1000);
     await toEnd('damaged');
     expect(await statusOf(page)).toBe('The end. The rest of the file is damaged.');
     expect(differences(await pictureOf(page), last)).toBe(0);
   });
 
-  test('plays in the unchanged viewer, as the backend player()', async () => {
+  test('plays in unmodified noVNC, with player() as the backend', async () => {
     const { folder, last } = await recordDrawing();
     const [name = ''] = await readdir(folder);
     const demo = await startDemoFor(player(join(folder, name), { speed: 4 }));

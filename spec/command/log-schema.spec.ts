@@ -17,7 +17,7 @@ const linesOf = (text: string) => text.split('\n').filter((line) => line !== '')
 const basic = (login: string) => ({ Authorization: `Basic ${Buffer.from(login).toString('base64')}` });
 
 describe('the lines of --log', () => {
-  test('have the fields of the table, and no secret, in a session with all kinds of events', async () => {
+  test('have the documented fields and no secret, for all kinds of events', async () => {
     const echo = await startEcho();
     const down = await closedPort();
     const { folder } = await files({

@@ -46,8 +46,8 @@ const DESKTOP = recordingOf([
 
 const jsonOf = (text: string) => JSON.parse(text) as Record<string, unknown>[];
 
-describe('play lists', () => {
-  test('the recordings of a folder by their start, as a table and as JSON', async () => {
+describe('play FOLDER', () => {
+  test('lists the recordings by their start, as a table and as JSON', async () => {
     const { folder = '' } = await files({
       'b.wsrec': SHELL,
       'a.wsrec': recordingOf([[61_000, 'RFB 003.008\n']], { start: 1_800_000_000_000, stopped: 'full' }),
@@ -80,7 +80,7 @@ describe('play lists', () => {
     ]);
   });
 
-  test('with an unreadable file the others, and exits with 3', async () => {
+  test('lists the other recordings if a file is unreadable, and exits with 3', async () => {
     const { folder = '', bad = '', good = '' } = await files({ bad: 'x'.repeat(100), good: SHELL });
     const { code, stdout, stderr } = await runCommand(['play', bad, good, join(folder, 'gone'), '--json']);
     expect(code).toBe(3);
@@ -95,13 +95,13 @@ describe('play lists', () => {
     ]);
   });
 
-  test('an empty folder as no recordings, with exit code 0', async () => {
+  test('reports that an empty folder has no recordings, and exits with 0', async () => {
     const { folder = '' } = await files({});
     expect(await runCommand(['play', folder])).toMatchObject({ code: 0, stdout: '' });
     expect(await runCommand(['play', folder, '--json'])).toMatchObject({ code: 0, stdout: '[]\n' });
   });
 
-  test('names of users and addresses without control characters', async () => {
+  test('escapes control characters in user names and addresses', async () => {
     const hostile = `\u001b]0;owned\u0007\n${'x'.repeat(10_000)}\u009b2J`;
     const tunnel = { ...TUNNEL, user: hostile, address: hostile, backend: hostile, url: hostile };
     const { shell = '', desktop = '' } = await files({
@@ -116,8 +116,8 @@ describe('play lists', () => {
   });
 });
 
-describe('play shows', () => {
-  test('a terminal with the recorded pauses, divided by --speed', async () => {
+describe('play FILE', () => {
+  test('plays a terminal with the recorded pauses, divided by --speed', async () => {
     const { file = '' } = await files({ file: SHELL });
     const times: number[] = [];
     for (const speed of ['5', 'max']) {
@@ -131,7 +131,7 @@ describe('play shows', () => {
     expect(times[0]! - times[1]!).toBeGreaterThan(100);
   });
 
-  test('a desktop as a summary, with the advice how to see it', async () => {
+  test('prints a summary of a desktop, and how to play the desktop', async () => {
     const { file = '' } = await files({ file: DESKTOP });
     const { code, stdout, stderr } = await runCommand(['play', file]);
     expect(code).toBe(0);
@@ -140,7 +140,7 @@ describe('play shows', () => {
     expect(stderr).toMatch(/--listen 6080 --web novnc/);
   });
 
-  test('neither a clipboard, a question to the terminal nor a title, whatever the recording contains', async () => {
+  test('writes no sequence that sets the clipboard or the title, or makes the terminal answer', async () => {
     const { file = '' } = await files({
       file: recordingOf([
         [0, 'a\u001b]52;c;aGk=\u0007b\u001b[6'],
@@ -153,7 +153,7 @@ describe('play shows', () => {
   });
 
   describeWith('script')('on a terminal', () => {
-    test('gives the terminal back as it was after Ctrl-C, and exits with 130', async () => {
+    test('restores the terminal after Ctrl-C, and exits with 130', async () => {
       const { file = '' } = await files({
         file: recordingOf([
           [0, '\u001b[?1049h\u001b[?5h\u001b[20h\u001b[3 q\u001b(0full'],
@@ -170,15 +170,17 @@ describe('play shows', () => {
         expect(program.output).toContain(`\u001b${ending}`);
     });
 
-    test('is not given the bytes of a conversion', async () => {
+    test('refuses to write a conversion to the terminal', async () => {
       const { file = '' } = await files({ file: SHELL });
       const line = `${process.execPath} ${CLI} play ${file} --to raw`;
       const program = new Program('script', ['-qefc', line, '/dev/null']);
-      await program.prints(/a terminal might obey the bytes of a recording: give --output FILE/);
+      await program.prints(
+        /the bytes of a recording may contain commands for the terminal: give --output FILE/,
+      );
     });
   });
 
-  test('nothing more after SIGTERM, and exits with 143', async () => {
+  test('writes nothing after SIGTERM, and exits with 143', async () => {
     const { file = '' } = await files({
       file: recordingOf([
         [0, 'first'],
@@ -192,7 +194,7 @@ describe('play shows', () => {
   });
 });
 
-describe('play converts', () => {
+describe('play --to', () => {
   test.each([
     ['raw', '$ ls\r\na b\r\n'],
     ['novnc', "'{2500{YSBiDQo=',\n'EOF'];\n"],
@@ -213,7 +215,7 @@ describe('play converts', () => {
     expect(await readFile(output, 'utf8')).toBe(stdout);
   });
 
-  test('a file cut at any byte as far as it goes, or says in one line why not', async () => {
+  test('converts a file cut at any byte up to the cut, or reports the reason in one line', async () => {
     const { file = '', folder = '' } = await files({ file: SHELL });
     const raw = '$ ls\r\na b\r\n';
     for (let length = SHELL.length - 1; length > 0; length -= 3) {
@@ -229,7 +231,7 @@ describe('play converts', () => {
     expect(await readdir(folder)).toEqual(['file']);
   });
 
-  test('a damaged recording up to the damage, and exits with 3', async () => {
+  test('converts a damaged recording up to the damage, and exits with 3', async () => {
     const bytes = Buffer.from(SHELL);
     bytes[bytes.indexOf('a b') - RECORD_HEAD] = 0;
     const { file = '' } = await files({ file: bytes });
@@ -243,7 +245,7 @@ describe('play converts', () => {
     }
   });
 
-  test('nothing more for a reader that is gone, without a message', async () => {
+  test('ends without a message when the reader closes the pipe', async () => {
     const { file = '' } = await files({
       file: recordingOf(Array.from({ length: 60 }, () => [0, Buffer.alloc(65_536)])),
     });
@@ -259,7 +261,7 @@ describe('play converts', () => {
     expect([stdout, stderr]).toEqual(['10\n0\n', '']);
   });
 
-  test('into no file if the disk is full', async () => {
+  test('leaves no file if the disk is full', async () => {
     const { file = '', folder = '' } = await files({
       file: recordingOf(Array.from({ length: 20 }, () => [0, Buffer.alloc(65_536)])),
     });
@@ -317,7 +319,7 @@ test('a recording is played after the command that wrote it was killed', async (
   const { code, stdout, stderr } = await runCommand(['play', await file(), '--speed', 'max']);
   expect([code, stdout]).toEqual([0, '$ secret\r\n']);
   expect(stderr).toMatch(
-    /\.wsrec\.part: the recording has no end: its tunnel is open, or the recorder was killed\n$/,
+    /\.wsrec\.part: the recording has no end: its tunnel is open, or the process that recorded was killed\n$/,
   );
 });
 
@@ -340,7 +342,7 @@ test.each<[string[], number, RegExp]>([
   expect(io.said.trimEnd().split('\n')).toHaveLength(1);
 });
 
-test('a recording of a newer version needs a newer command, and says so', async () => {
+test('a recording of a newer version is refused with the advice to use a newer command', async () => {
   const bytes = Buffer.from(SHELL);
   bytes[8] = 2;
   const { file = '' } = await files({ file: bytes });

@@ -32,7 +32,7 @@ async function start(...args: string[]): Promise<Watched> {
 const pageOf = async ({ metrics }: Watched) => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
 
 describeWith('prometheus', 'promtool')('a Prometheus that scrapes --metrics', () => {
-  test('has the numbers of the command, also after a reload', { timeout: 60_000 }, async () => {
+  test('reads the metrics of the command, also after a reload', { timeout: 60_000 }, async () => {
     const command = await start();
     const { port, program, prometheus } = command;
     const client = await openRaw(port, '/');
@@ -52,7 +52,7 @@ describeWith('prometheus', 'promtool')('a Prometheus that scrapes --metrics', ()
     expect(falls.filter(([, resets]) => resets !== undefined && resets > 0)).toEqual([]);
   });
 
-  test('counts the tunnels of all workers, and sees the new start of one', { timeout: 60_000 }, async () => {
+  test('counts the tunnels of all workers, and detects the restart of one', { timeout: 60_000 }, async () => {
     const command = await start('--workers', '2', '--log', '-');
     const { port, program, prometheus } = command;
     const [, list = ''] = await program.prints(/workers? \(process ([\d, ]+)\)/);

@@ -108,7 +108,7 @@ describe('--record', () => {
       const client = await openRaw(port);
       if (what === 'continue') expect(await client.payload(200_000)).toHaveLength(200_000);
       else expect(await client.close()).toMatchObject({ code: 1011 });
-      await program.prints(/the file has its largest size, 65536 bytes/);
+      await program.prints(/its limit of 65536 bytes \(maxBytes\)/);
       const [file = ''] = await finished(folder);
       expect((await stat(file)).size).toBeLessThanOrEqual(65_536);
     },

@@ -385,7 +385,7 @@ describe('POST /end', () => {
     expect((await endAt(port, {})).status).toBe(400);
   });
 
-  test('a body that the app has read without a trace gets 400, no hang', async () => {
+  test('a body that the app has read without setting req.body gets 400 at once', async () => {
     const { port } = await startAdmin({}, (app) =>
       app.use('/admin', (req, _res, next) => {
         if (req.method === 'POST') req.resume().once('end', next);
@@ -464,7 +464,7 @@ describe('paths and methods', () => {
     expect([status, headers.allow]).toEqual([405, allow]);
   });
 
-  test("the app's own check stands in front of everything", async () => {
+  test("the app's own check applies to every path", async () => {
     const { port } = await startAdmin({}, (app) =>
       app.use('/admin', (_req, res) => void res.status(401).end()),
     );
@@ -499,7 +499,7 @@ describe('mountings', () => {
     expect((await askAdmin(port, '/a/admin/other')).status).toBe(404);
   });
 
-  test('plain http', async () => {
+  test('works in plain http', async () => {
     const tunnel = await build();
     const admin = tunnel.admin();
     const server = createServer((req, res) => admin(req, res, () => res.writeHead(404).end()));
@@ -510,7 +510,7 @@ describe('mountings', () => {
     expect((await askAdmin(port, '/other')).status).toBe(404);
   });
 
-  test('HTTP/2', async () => {
+  test('works over HTTP/2', async () => {
     const { tunnel, app, port } = await startHttp2Tunnel({ user: () => 'ann' });
     app.use('/admin', tunnel.admin());
     const session = await connectHttp2(port);
@@ -543,7 +543,7 @@ describe('mountings', () => {
 });
 
 describe('faults', () => {
-  test('a response that the app has ended, or that throws, is no error of the app', async () => {
+  test('a response that the app has ended, or that throws, passes no error to the app', async () => {
     const { tunnel } = await startAdmin();
     const admin = tunnel.admin();
     const errors: unknown[] = [];

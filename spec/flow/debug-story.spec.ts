@@ -42,7 +42,7 @@ async function startSite(options: Partial<TunnelOptions> = {}) {
 }
 
 describe('DEBUG=wstunnel:*', () => {
-  test('tells the session of the page, with the id of the tunnel in every line', async () => {
+  test('prints the session of the documentation, with the id of the tunnel in every line', async () => {
     const lines = debugLines();
     const { port, tunnel } = await startSite();
     const host = `127.0.0.1:${port}`;
@@ -60,7 +60,7 @@ describe('DEBUG=wstunnel:*', () => {
     expect(shapes(lines)).toEqual(shapes(session.split('\n')));
   });
 
-  test('has the areas of the page', async () => {
+  test('prints the areas of the documentation', async () => {
     const lines = debugLines();
     const { port } = await startSite();
     await openRaw(port, '/vnc', { 'X-Login': 'yes' });
@@ -74,7 +74,7 @@ describe('DEBUG=wstunnel:*', () => {
     await requestTunnel(port, '/vnc').answer();
     expect(new Set(lines.map((line) => UUID.exec(line)?.[0])).size).toBe(1);
     expect(textOf(lines).slice(-2)).toEqual([
-      expect.stringMatching(/^authenticate refuses after /),
+      expect.stringMatching(/^authenticate refuses the request after /),
       'refused /vnc from 127.0.0.1: 401 WSTUNNEL_NOT_AUTHENTICATED, you are not logged in',
     ]);
   });
@@ -141,7 +141,7 @@ describe('DEBUG=wstunnel:*', () => {
     ]);
   });
 
-  test('tells a connection over HTTP/2 under one id', async () => {
+  test('prints all lines of a connection over HTTP/2 under one id', async () => {
     const lines = debugLines();
     const { port, tunnel } = await startHttp2Tunnel();
     const session = await connectHttp2(port);

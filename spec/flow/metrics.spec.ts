@@ -199,7 +199,7 @@ describe('metrics()', () => {
 describe('several tunnel objects', () => {
   const options = async (): Promise<TunnelOptions> => ({ server: { port: (await startEcho()).port } });
 
-  test('of one state have one page, by name', async () => {
+  test('that share a state have one page, with a label for each name', async () => {
     const shared = memoryShared();
     onCleanup(() => shared.close());
     const vnc = makeTunnel({ ...(await options()), shared, name: 'vnc' });
@@ -212,7 +212,7 @@ describe('several tunnel objects', () => {
     }
   });
 
-  test('with states of their own share a page as arguments, with different names', async () => {
+  test('with states of their own share a page if passed as arguments with different names', async () => {
     const vnc = makeTunnel({ ...(await options()), name: 'vnc' });
     const ssh = makeTunnel({ ...(await options()), name: 'ssh' });
     const same = makeTunnel({ ...(await options()), name: 'vnc' });
@@ -224,7 +224,7 @@ describe('several tunnel objects', () => {
     expect(() => vnc.metrics({} as never)).toThrow('metrics() takes tunnel objects');
   });
 
-  test('keep the counters of a reload, which never fall', async () => {
+  test('keep the counters over a reload', async () => {
     const shared = memoryShared();
     onCleanup(() => shared.close());
     const base = await options();

@@ -4,7 +4,7 @@ import { describeWith } from '../support/programs.js';
 import { checkMetrics, Prometheus } from '../support/prometheus.js';
 
 describeWith('promtool')('promtool', () => {
-  test('finds no fault with a page that has every metric', async () => {
+  test('accepts a page with every metric', async () => {
     const { page } = await startEveryMetric();
     await checkMetrics(page());
     const wrong = page().replaceAll('wstunnel_sent_bytes_total', 'wstunnel_sent_bytes');
@@ -13,7 +13,7 @@ describeWith('promtool')('promtool', () => {
 });
 
 describeWith('prometheus')('a Prometheus that scrapes the page of an app', () => {
-  test('has the numbers of both tunnels', { timeout: 60_000 }, async () => {
+  test('reads the metrics of both tunnels', { timeout: 60_000 }, async () => {
     const { port } = await startEveryMetric();
     const prometheus = await Prometheus.start({ app: [port] });
     await prometheus.shows('up{job="app"}', 1);

@@ -61,7 +61,7 @@ test('undefined in place of a recorder records nothing', async () => {
   await echoes(await openRaw(port));
 });
 
-test('a recorder that throws is asked no more, and the tunnel goes on', async () => {
+test('a recorder that throws is not called again, and the tunnel goes on', async () => {
   let count = 0;
   const { calls, recorder } = memory({
     out: () => {

@@ -47,7 +47,7 @@ test.each(['client', 'server'] as const)(
   },
 );
 
-test('after a Close or a wrong frame the tap reads nothing, whatever the bytes are', () => {
+test('after a Close or an invalid frame, the tap reads no payload', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(

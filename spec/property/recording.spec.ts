@@ -91,7 +91,7 @@ test('times of a recording never decrease, whatever the clock of the recorder do
   );
 });
 
-test('wrong bytes never throw, and never need more memory than one record', () => {
+test('the decoder never throws, and never needs more memory than one record', () => {
   const about = { id: '1', url: '/', address: '::1', user: 'ann', backend: 'b' };
   const noise = fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { minLength: 1, maxLength: 8 });
   fc.assert(
@@ -107,7 +107,7 @@ test('wrong bytes never throw, and never need more memory than one record', () =
   );
 });
 
-test('bytes that are no recording are refused at the header', () => {
+test('bytes that are not a recording fail at the header', () => {
   const decoder = new RecordingDecoder();
   decoder.push(Buffer.from('var VNC_frame_data = ['));
   expect(decoder.failure).toBe('not a recording of express-wstunnel');

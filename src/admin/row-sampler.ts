@@ -25,7 +25,7 @@ export interface SampledMember {
   readonly open: Iterable<SampledTunnel>;
 }
 
-/** Samples the open tunnels, at most once a second for all readers, and only when somebody reads. */
+/** Samples the open tunnels, at most once a second for all readers, and only on request. */
 export class RowSampler {
   readonly #members: () => Iterable<SampledMember>;
   readonly #replica: () => string | undefined;
@@ -54,14 +54,14 @@ export class RowSampler {
     return this.#latest;
   }
 
-  /** Takes a sample, unless there is one that is new enough, in as many turns as the tunnels need. */
+  /** Takes a sample in several event-loop turns, unless the latest sample is new enough. */
   async prepare(): Promise<void> {
     if (this.#latest && this.#isNewEnough()) return;
     this.#taking ??= this.#takeInTurns().finally(() => (this.#taking = undefined));
     await this.#taking;
   }
 
-  /** The next sample lists the tunnels again: some were ended. */
+  /** Makes the next sample list the tunnels again, after some were ended. */
   refresh(): void {
     this.#latest = undefined;
   }
@@ -120,7 +120,7 @@ export class RowSampler {
     const known = this.#rows.get(tunnel);
     if (known) return known;
     const row = new TunnelRow(tunnel.info(), name, this.#replica());
-    if (!isFirst) row.isNew();
+    if (!isFirst) row.countFromStart();
     this.#rows.set(tunnel, row);
     return row;
   }

@@ -76,7 +76,7 @@ export class FrameWay implements QueueOwner {
 
   /** Follows a chunk of the source, and passes the frames on. `reads`: the reads whose memory may contain the chunk. */
   pass(chunk: Buffer, reads?: PooledReads): void {
-    // First: the tap may end the tunnel, and then follower and sink must be at the same byte.
+    // The tap comes first: if the tap ends the tunnel, follower and sink must be at the same byte.
     if (this.#tap) this.#showTo(this.#tap, chunk);
     let rest = chunk;
     if (this.#isBoundaryAwaited && this.follower.missing <= chunk.length) {

@@ -7,24 +7,24 @@ const MAX_HEADER = 14;
 
 /**
  * Reads the payload of data frames (RFC 6455 section 5.2) from the bytes of one direction, before a {@link FrameWay} passes the bytes on
- * unchanged. Messages are not told apart. There must be no extensions: the payload would be compressed. Wrong frames are the business of
- * the FrameFollower; here no payload is read any more.
+ * unchanged. The boundaries of messages are lost. Extensions are not supported, since they may compress the payload. After an invalid
+ * frame, which the FrameFollower reports, no payload is read.
  */
 export class PayloadTap {
   readonly #see: (payload: Buffer) => unknown;
   readonly #flag: 0x80 | 0;
   readonly #header = Buffer.alloc(MAX_HEADER);
   #headerLength = 0;
-  /** Bytes that are missing in the payload of the current frame. */
+  /** Payload bytes of the current frame that have not arrived yet. */
   #missing = 0;
   #isData = false;
   #key = 0;
-  /** Earlier bytes of the payload of the current frame. */
+  /** Payload bytes of the current frame that have arrived: the position in the masking key. */
   #phase = 0;
-  /** After a Close or a wrong frame. */
+  /** A Close or an invalid frame has arrived. */
   #isOver = false;
 
-  /** `see` gets the payload of each chunk. The memory of the payload is used again after the call. */
+  /** `see` is called with the payload of each chunk. The memory of the payload is used again after the call. */
   constructor(from: Sender, see: (payload: Buffer) => unknown) {
     this.#flag = from === 'client' ? 0x80 : 0;
     this.#see = see;
@@ -48,7 +48,7 @@ export class PayloadTap {
     if (first) this.#see(others.length === 0 ? first : Buffer.concat(parts));
   }
 
-  /** Returns the end of the bytes that were read. */
+  /** Returns the offset after the bytes that were read. */
   #readHeader(chunk: Buffer, at: number): number {
     const header = this.#header;
     const copied = chunk.copy(header, this.#headerLength, at, at + this.#headerSize() - this.#headerLength);
@@ -90,7 +90,7 @@ export class PayloadTap {
     this.#headerLength = 0;
   }
 
-  /** A copy, unless there is no mask: the chunk itself passes on. */
+  /** Copies masked payload, because the relay passes the masked chunk on unchanged. */
   #unmask(payload: Buffer): Buffer {
     if (!this.#flag) return payload;
     const copy = Buffer.from(payload);

@@ -9,10 +9,10 @@ import { StreamSocket } from '../upgrade/http2/stream-socket.js';
 import { pendingOf } from '../upgrade/pending-upgrade.js';
 import type { Route } from './route.js';
 
-/** The ids of requests that are still inside the app's middleware, where the debug log has their arrival. */
+/** The ids of requests that are still in the app's middleware and whose arrival is in the debug log. */
 const ids = new WeakMap<IncomingMessage, string>();
 
-/** The id in the line about the arrival of the request, if there is such a line. A second tunnel object makes an id of its own. */
+/** Removes and returns the id in the line about the arrival, if there is such a line. A second tunnel object makes a new id. */
 export function takeId(req: IncomingMessage): string | undefined {
   const id = ids.get(req);
   ids.delete(req);
@@ -20,8 +20,8 @@ export function takeId(req: IncomingMessage): string | undefined {
 }
 
 /**
- * Tells the debug log that an upgrade has arrived. The lease is released when the tunnel is reached, the app responds or the client has
- * left. `servers`: the options `server` of all rules.
+ * Writes the arrival of an upgrade to the debug log. The lease is released when the request reaches the tunnel, the app responds or the
+ * client disconnects. `servers`: the options `server` of all rules.
  */
 export function noteArrival(log: Log, req: IncomingMessage, servers: readonly unknown[]): Lease {
   if (log.isOn?.('debug') !== true) return UNCOUNTED;
@@ -40,7 +40,7 @@ export function noteArrival(log: Log, req: IncomingMessage, servers: readonly un
   });
 }
 
-/** Tells the debug log how the request has come to the tunnel. `isKnown`: the arrival is in the log already. */
+/** Writes to the debug log how the request reached the tunnel. `isKnown`: the arrival is in the log already. */
 export function tellWay<Req extends IncomingMessage>(
   story: Story | undefined,
   req: Req,

@@ -16,7 +16,7 @@ export function metricsOf(states: readonly LocalState[]): string {
     for (const [name, totals] of state.totals) {
       // Two series with the same labels would make the whole page invalid.
       if (names.has(name))
-        fail('metrics()', 'needs a different name for each tunnel: set the option name of each tunnel', name);
+        fail('metrics()', 'needs different names: set the option name of each tunnel object', name);
       names.add(name);
       addState(page, state, name, totals);
       addCounts(page, { tunnel: name }, totals.counts);
@@ -78,7 +78,7 @@ function packageVersion(): string {
   try {
     known ??= version();
   } catch {
-    // A bundle of the app may have no package.json of this package.
+    // In an app that was bundled into one file, the package.json of this package may be missing.
     known = 'unknown';
   }
   return known;

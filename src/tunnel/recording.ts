@@ -9,13 +9,13 @@ import type { Tap } from '../streams/tap.js';
 import type { Recorder, TunnelInfo } from '../types.js';
 
 interface RecordedTunnel {
-  /** A recorder with `whenFails: 'close'` has failed. */
+  /** Called when a recorder with `whenFails: 'close'` has failed. */
   cutOffBy(ending: Ending): void;
 }
 
 interface RecordingOwner {
   readonly log: Log;
-  /** The recordings to finish before `close()` resolves. */
+  /** The recordings that must be finished before `close()` resolves. */
   readonly unfinished: Set<Promise<void>>;
 }
 
@@ -25,7 +25,7 @@ interface CalledRecorder extends Pick<Recorder, 'end'> {
   in(bytes: Buffer, ms: number): unknown;
 }
 
-/** The recorder of one tunnel, and what happens when the recorder fails. */
+/** Passes the bytes of one tunnel to the recorder, and carries out `whenFails`. */
 export class Recording implements Tap {
   readonly readsIn: boolean;
   readonly #recorder: CalledRecorder;
@@ -34,7 +34,7 @@ export class Recording implements Tap {
   readonly #id: string;
   readonly #owner: RecordingOwner;
   readonly #start = performance.now();
-  /** open: bytes are recorded. over: the tunnel goes on without a recording. closed: no byte passes any more. */
+  /** open: bytes are recorded. over: the tunnel goes on without a recording. closed: no further byte may pass. */
   #state: 'open' | 'over' | 'closed' = 'open';
   #isEnded = false;
   #tunnel: RecordedTunnel | undefined;
@@ -50,12 +50,12 @@ export class Recording implements Tap {
     this.#failed?.addEventListener('abort', this.#onFailed);
   }
 
-  /** The tunnel to end after a failure. Call this before any byte passes. */
+  /** Sets the tunnel to end after a failure. Call this before any byte passes. */
   belongTo(tunnel: RecordedTunnel): void {
     this.#tunnel = tunnel;
   }
 
-  /** The refusal of a tunnel that may not open without the recorder, which has failed already. */
+  /** The refusal if the recorder has failed already and the tunnel must not open without a recorder. */
   refusal(): TunnelError | undefined {
     if (this.#failed?.aborted === true) this.#onFailed();
     if (this.#state !== 'closed') return undefined;
@@ -122,7 +122,7 @@ export class Recording implements Tap {
   };
 
   #fail(error: unknown): boolean {
-    // A recorder may abort its signal and throw as well.
+    // A recorder may both abort its signal and throw.
     if (this.#state !== 'open') return this.#mayContinue;
     this.#state = this.#mayContinue ? 'over' : 'closed';
     this.#report(error);

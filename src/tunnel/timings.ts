@@ -11,7 +11,7 @@ export function millisecondsOf(seconds: number | undefined): number | undefined 
   return seconds === undefined ? undefined : Math.round(seconds * 10_000) / 10;
 }
 
-/** Measures the parts of one opening, one after another; the part that fails gets the time until the failure. */
+/** Measures the parts of one opening, one after another. A part that fails has the time until the failure. */
 export class OpeningClock {
   readonly timings: Writable<TunnelTimings> = {};
   readonly #arrived: number;
@@ -23,14 +23,14 @@ export class OpeningClock {
     this.#arrived = arrived;
   }
 
-  /** The current part is over. */
+  /** Ends the current part, and begins the next one. */
   next(part: 'connect' | undefined): void {
     if (this.#part) this.timings[this.#part] = secondsSince(this.#since);
     this.#part = part;
     this.#since = performance.now();
   }
 
-  /** The tunnel is open, or refused. */
+  /** Call this when the tunnel is open or refused. */
   end(): void {
     this.next(undefined);
     this.timings.opening = secondsSince(this.#arrived);

@@ -120,7 +120,7 @@ test('a recording without an end is converted up to the cut', async () => {
   expect((await converted('raw')).toString()).toBe('RFB 003.008\n');
 });
 
-test('a recording with wrong bytes is converted up to them, and the reader says so', async () => {
+test('a recording with invalid bytes is converted up to these bytes, and the reader reports a failure', async () => {
   writeRecording(path, STEPS);
   const whole = readFileSync(path);
   writeFileSync(path, whole.subarray(0, whole.indexOf('RFB') + 12));

@@ -172,13 +172,13 @@ test('maxBytes is never exceeded, also by many short records', async () => {
   const recorder = record({ maxBytes: 65_536 });
   expect(() => {
     for (let i = 0; i < 10_000; i++) recorder.out(Buffer.from('12345678'), i);
-  }).toThrow('the file has its largest size, 65536 bytes');
+  }).toThrow('the file has reached its limit of 65536 bytes (maxBytes)');
   const [path = ''] = await finished();
   expect(statSync(path).size).toBeLessThanOrEqual(65_536);
   expect(statSync(path).size).toBeGreaterThan(50_000);
 });
 
-test('a folder that has gone fails the recording, and says so', async () => {
+test('a missing folder fails the recording, with a report', async () => {
   const make = fileRecorder({ folder, whenFails: 'close' });
   rmSync(folder, { recursive: true });
   const recorder = make(info, req)!;

@@ -95,7 +95,7 @@ test('a destroyed playback pushes nothing later', async () => {
   expect(pushed).not.toHaveBeenCalled();
 });
 
-test('a file that is no recording is refused at creation', () => {
+test('a file that is not a recording is refused at creation', () => {
   writeFileSync(path, 'var VNC_frame_data');
   expect(() => player(path)).toThrow('not a recording of express-wstunnel');
   expect(() => player(join(folder, 'nowhere'))).toThrow('there is no such file');

@@ -97,7 +97,7 @@ export class ListenProcess {
 
   readonly totals = (): TunnelTotals => this.#sites.totals();
 
-  // The first use of the state begins to connect to the store, which the start has to do.
+  // The first access to the state begins to connect to the store: only the start of the command may do that.
   readonly metrics = (): string => metricsOf(this.#isReady ? [this.#state.state] : []);
 
   readonly #message = (line: string): void => this.#outlets.message(line);

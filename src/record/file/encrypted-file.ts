@@ -2,14 +2,14 @@ import { Writable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { writeAll, type QueueTarget } from './disk-queue.js';
 
-/** A stream of the app, such as a cipher, in front of a file. */
+/** Passes the bytes of a file through a stream of the app, such as a cipher. */
 export class EncryptedFile implements QueueTarget {
   /** A stream may accept bytes and read them later, such as one that encrypts blocks. */
   readonly keepsMemory = true;
   readonly #stream: Duplex;
   readonly #piped: Promise<void>;
 
-  /** `onFailure` is called for a stream that fails while no byte is written, too. */
+  /** `onFailure` is also called if the stream fails between two writes. */
   constructor(stream: Duplex, file: QueueTarget, onFailure: (error: unknown) => void) {
     this.#stream = stream;
     this.#piped = pipeline(stream, new Target(file));

@@ -9,8 +9,8 @@ const MOST_CONNECTIONS = 64;
 /** Milliseconds for the headers, and for the whole request. */
 const REQUEST_TIMEOUT = 5000;
 /**
- * Milliseconds without a byte in either direction. For a client that does not read its answer, Node waits two periods: the kernel
- * accepts some bytes in the first one.
+ * Milliseconds without a byte in either direction. A client that does not read its answer is disconnected after two periods, since the
+ * kernel accepts some bytes in the first one.
  */
 const SILENCE_TIMEOUT = 5000;
 /** Milliseconds between two looks for requests that are too slow. */
