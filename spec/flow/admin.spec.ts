@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { Socket } from 'node:net';
 import compression from 'compression';
 import connectApp from 'connect';
 import express from 'express';
@@ -90,6 +91,15 @@ describe('GET /state', () => {
     },
   );
 
+  test('shows the reason of a hook that failed once', async () => {
+    const authenticate = () => {
+      throw new Error('no database');
+    };
+    const { port } = await startAdmin({ authenticate });
+    expect(await statusOf(port, '/tunnel')).toBe(500);
+    expect((await stateAt(port)).refusals).toMatchObject([{ reason: 'authenticate failed: no database' }]);
+  });
+
   test('shows refusals, newest first, and hosts that are down with the reason', async () => {
     const dead = await closedPort();
     const { port } = await startAdmin({
@@ -178,6 +188,16 @@ describe('GET /state', () => {
     expect(await endAt(port, { tunnel: 'ssh' })).toEqual({ status: 200, answer: { ended: 1, silent: [] } });
     expect((await client.rest()).length).toBeGreaterThan(0);
     expect(() => vnc.admin({} as never)).toThrow('admin() takes tunnel objects');
+  });
+
+  test('admin and metrics as middleware, without a call, name the call to write', () => {
+    const tunnel = makeTunnel({}) as unknown as Record<
+      'admin' | 'metrics',
+      (req: IncomingMessage) => unknown
+    >;
+    const req = new IncomingMessage(new Socket());
+    expect(() => tunnel.admin(req)).toThrow('give the app the result of tunnel.admin(), not tunnel.admin');
+    expect(() => tunnel.metrics(req)).toThrow('give the app the result of tunnel.metrics()');
   });
 });
 

@@ -60,7 +60,7 @@ export function reportRefusal(
   totals.refused(code);
   totals.counts.noteRefused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
-  const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
+  const why = withCause(reason, refusal.cause);
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   const { id, url, address, user, timings } = client;
   log('guard', level, '%s refused %s from %s: %d %s, %s', id, url, address, status, code, why);
@@ -73,6 +73,12 @@ export function reportRefusal(
   };
   refusals.add({ ...info, reason: why });
   announce.refuse(info);
+}
+
+/** Many messages contain the message of their cause. */
+function withCause(reason: string, cause: unknown): string {
+  const more = cause === undefined ? '' : messageOf(cause);
+  return reason.endsWith(more) ? reason : `${reason}: ${more}`;
 }
 
 function isOfBackend(code: string): boolean {
