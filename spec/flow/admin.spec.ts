@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, IncomingMessage } from 'node:http';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { Socket } from 'node:net';
 import compression from 'compression';
 import connectApp from 'connect';
@@ -9,8 +9,8 @@ import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
 import { askAdmin, endAt, openEvents, startAdmin, stateAt } from '../support/admin.js';
 import { openFrames } from '../support/frame-tunnel.js';
-import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../support/http2.js';
-import { frame, openRaw, statusOf } from '../support/raw-client.js';
+import { connectHttp2, openOverHttp2, startHttp2, startHttp2Tunnel } from '../support/http2.js';
+import { frame, openRaw, requestTunnel, statusOf } from '../support/raw-client.js';
 import {
   closedPort,
   listen,
@@ -64,6 +64,22 @@ describe('GET /state', () => {
     });
   });
 
+  test('counts the bytes of a tunnel once, also for a query between its end and the next sample', async () => {
+    const { port, tunnel } = await startAdmin();
+    const client = await openRaw(port);
+    await client.send(frame(2, 'hello')).payload(5);
+    await until(async () => (await stateAt(port)).totals.bytesOut === 5);
+    const closed = once(tunnel, 'close');
+    client.socket.destroy();
+    await closed;
+    for (const query of ['?q=ann', '?q=bob', ''])
+      expect((await stateAt(port, query)).totals, query).toMatchObject({
+        bytesIn: 5,
+        bytesOut: 5,
+        opened: 1,
+      });
+  });
+
   test('selects, sorts and limits tunnels', async () => {
     const { port, tunnel } = await startAdmin({ user: userOf });
     for (const user of ['bob', 'Ann', 'joanna', 'carl']) await openRaw(port, '/tunnel', { 'X-User': user });
@@ -91,15 +107,6 @@ describe('GET /state', () => {
     },
   );
 
-  test('shows the reason of a hook that failed once', async () => {
-    const authenticate = () => {
-      throw new Error('no database');
-    };
-    const { port } = await startAdmin({ authenticate });
-    expect(await statusOf(port, '/tunnel')).toBe(500);
-    expect((await stateAt(port)).refusals).toMatchObject([{ reason: 'authenticate failed: no database' }]);
-  });
-
   test('shows refusals, newest first, and hosts that are down with the reason', async () => {
     const dead = await closedPort();
     const { port } = await startAdmin({
@@ -118,6 +125,15 @@ describe('GET /state', () => {
     expect(backends).toMatchObject([{ id: `127.0.0.1:${dead}`, up: false, tunnels: 0, failures: 1 }]);
     expect(backends[0]!.reason).toContain('ECONNREFUSED');
     expect(totals.refused).toEqual({ WSTUNNEL_BACKEND_REFUSED: 1, WSTUNNEL_NOT_AUTHENTICATED: 1 });
+  });
+
+  test('shows a host as down until its next connection, as the metrics do', async () => {
+    const port = await closedPort();
+    const site = await startAdmin({ server: { port, disableTime: 0.05 } });
+    await requestTunnel(site.port).answer();
+    await until(() => site.tunnel.stats().backends[0]?.up === true);
+    expect((await stateAt(site.port)).backends).toMatchObject([{ up: false, failures: 1 }]);
+    expect(site.tunnel.metrics()).toContain(`wstunnel_backend_up{backend="127.0.0.1:${port}"} 0`);
   });
 
   test('shows the processes of programs', async () => {
@@ -368,6 +384,17 @@ describe('POST /end', () => {
     expect((await endAt(port, {})).status).toBe(400);
   });
 
+  test.each([
+    ['express.json() of another type', express4.json({ type: 'application/x' })],
+    ['express.text()', express4.text()],
+    ['express.urlencoded()', express4.urlencoded({ extended: true })],
+  ])('works behind %s of Express 4, which sets an empty body', async (_, parser) => {
+    const { port } = await startAdmin({ user: () => 'ann' }, (app) => app.use(parser));
+    await openRaw(port);
+    expect(await endAt(port, { user: 'ann' })).toEqual({ status: 200, answer: { ended: 1, silent: [] } });
+    expect((await endAt(port, {})).status).toBe(400);
+  });
+
   test('a body that the app has read without a trace gets 400, no hang', async () => {
     const { port } = await startAdmin({}, (app) =>
       app.use('/admin', (req, _res, next) => {
@@ -555,6 +582,29 @@ describe('faults', () => {
     await expect(askAdmin(port, '/broken/state')).rejects.toThrow();
     expect((await stateAt(port, '', '/late').catch(() => undefined)) ?? true).toBeTruthy();
     expect(errors).toEqual([]);
+  });
+
+  test('clients over HTTP/2 that leave during the check of the app use up no event streams', async () => {
+    const admin = makeTunnel({ server: { port: await closedPort() } }).admin();
+    const checked = deferred();
+    let checks = 0;
+    const { port } = await startHttp2((req, res) => {
+      checks++;
+      void checked.promise.then(() => admin(req, res, () => res.end()));
+    });
+    const session = await connectHttp2(port);
+    for (let count = 1; count <= 33; count++) {
+      const stream = session.request({ ':path': '/events' }).on('error', () => undefined);
+      await until(() => checks === count);
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+    // The server has seen all resets before this answer.
+    await new Promise((resolve) => session.ping(resolve));
+    checked.resolve();
+    const [answer] = (await once(session.request({ ':path': '/events' }), 'response')) as [
+      IncomingHttpHeaders,
+    ];
+    expect(answer[':status']).toBe(200);
   });
 
   test('an event stream that nobody reads is freed, with bounded memory', { timeout: 60_000 }, async () => {

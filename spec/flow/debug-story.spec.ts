@@ -79,6 +79,17 @@ describe('DEBUG=wstunnel:*', () => {
     ]);
   });
 
+  test('has the message of a failed hook once', async () => {
+    const lines = debugLines();
+    const server = () => {
+      throw new Error('no such desk');
+    };
+    const { port } = await startTunnel({ server });
+    await requestTunnel(port).answer();
+    const [line = ''] = lines.filter((one) => one.includes('WSTUNNEL_HOOK_FAILED'));
+    expect(line).toMatch(/WSTUNNEL_HOOK_FAILED, server failed: no such desk$/);
+  });
+
   test('says that the app answered before the tunnel was reached', async () => {
     const lines = debugLines();
     const { port } = await startSite();

@@ -16,6 +16,9 @@ import { TunnelRow } from './tunnel-row.js';
 /** Limit of hosts, and of processes of programs. */
 const MOST_LISTED = 500;
 
+/** Milliseconds after the last sample until samples and texts are released. */
+const FORGET_AFTER = 10_000;
+
 /** Limit of texts that are kept until the next sample: as many as there may be event streams. */
 const MOST_TEXTS = 32;
 
@@ -34,6 +37,7 @@ export class AdminReport {
   readonly #texts = new Map<string, KnownText>();
   /** Hosts, programs and refusals of the samples, as the members of a JSON object. */
   #lists: string | undefined;
+  #forget: NodeJS.Timeout | undefined;
 
   constructor(views: readonly StateView[], isDraining: () => boolean) {
     this.#views = views;
@@ -49,9 +53,9 @@ export class AdminReport {
     const draining = this.#isDraining();
     const samples = this.#views.map(({ sampler }) => sampler.sample());
     if (samples.some((sample, index) => sample !== this.#samples[index])) {
+      this.#clear();
       this.#samples = samples;
-      this.#texts.clear();
-      this.#lists = undefined;
+      this.#forget = setTimeout(() => this.#clear(), FORGET_AFTER).unref();
     }
     const peers = this.#views.flatMap((view) => (view.peers ? [view.peers.latest(query)] : []));
     const key = `${draining} ${keyOfQuery(query)}`;
@@ -61,6 +65,14 @@ export class AdminReport {
     const text = this.#make(query, peers, draining);
     this.#texts.set(key, { text, peers });
     return text;
+  }
+
+  #clear(): void {
+    clearTimeout(this.#forget);
+    this.#forget = undefined;
+    this.#samples = [];
+    this.#texts.clear();
+    this.#lists = undefined;
   }
 
   #make(query: AdminQuery, peers: readonly PeerResult[], draining: boolean): string {

@@ -8,6 +8,9 @@ const INTERVAL = 2000;
 /** Milliseconds after which a query that nobody has repeated is no longer asked. */
 const WANTED_FOR = 3000;
 
+/** Milliseconds after which answers are released, and no longer shown. */
+const FORGET_AFTER = 10_000;
+
 /** Limit of rows in all answers to one question. */
 const MOST_ROWS = 5000;
 
@@ -42,6 +45,7 @@ export class PeerStates {
   #results = new Map<string, PeerResult>();
   #askedAt = -Infinity;
   #next: Promise<void> | undefined;
+  #forget: NodeJS.Timeout | undefined;
 
   constructor(peers: AdminPeers) {
     this.peers = peers;
@@ -95,6 +99,8 @@ export class PeerStates {
       answers,
       silent,
     );
+    clearTimeout(this.#forget);
+    this.#forget = setTimeout(() => this.#results.clear(), FORGET_AFTER).unref();
   }
 
   #resultsOf(

@@ -18,8 +18,15 @@ export async function readJsonObject(req: IncomingMessage): Promise<Record<strin
   return value as Record<string, unknown>;
 }
 
+/** Parsers of Express 4 leave `{}` for a type that they do not read: such a body is still in the stream. */
 function isRead(req: IncomingMessage): boolean {
-  return req.readableEnded || (req as IncomingMessage & { body?: unknown }).body !== undefined;
+  const { body } = req as IncomingMessage & { body?: unknown };
+  if (req.readableEnded || req.readableDidRead) return true;
+  return body !== undefined && !isEmptyObject(body);
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 /** The value that the app's body parser has left. */

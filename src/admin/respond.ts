@@ -49,9 +49,9 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: Http
   sendJson(req, res, error.status, JSON.stringify({ error: error.message }), error.headers);
 }
 
-/** Has the app answered, or has the client left? */
+/** Has the app answered, or has the client left? The property `destroyed` is missing in a response over HTTP/2. */
 export function isAnswered(res: ServerResponse): boolean {
-  return res.headersSent || res.writableEnded || res.destroyed;
+  return res.headersSent || res.writableEnded || res.destroyed || http2StreamOf(res)?.destroyed === true;
 }
 
 /** The stream of a response over HTTP/2, which has no `destroy`. */

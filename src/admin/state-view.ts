@@ -11,7 +11,7 @@ import { readQuestion, type PeerAnswer, type QueryResult } from './peer-answer.j
 import { PeerStates, type AdminPeers } from './peer-states.js';
 import type { AdminQuery } from './query.js';
 import { RefusalList } from './refusal-list.js';
-import { RowSampler, type SampledMember } from './row-sampler.js';
+import { RowSampler, type SampledMember, type TunnelSample } from './row-sampler.js';
 import { firstRows, orderOf } from './select-rows.js';
 import type { TunnelRow } from './tunnel-row.js';
 
@@ -31,6 +31,7 @@ export class StateView {
   readonly sampler: RowSampler;
   readonly refusals = new RefusalList();
   readonly peers: PeerStates | undefined;
+  readonly #totals = new WeakMap<TunnelSample, AdminTotals>();
 
   constructor(state: ViewedState) {
     this.state = state;
@@ -49,8 +50,15 @@ export class StateView {
     return { matching: found.length, rows: firstRows(found, query.limit, orderOf<TunnelRow>(query)) };
   }
 
+  /** Counted once for each sample: a tunnel that ends later would be counted among the open and among the ended tunnels. */
   totals(): AdminTotals {
-    const { rows, bytesIn, bytesOut, received, sent } = this.sampler.sample();
+    const sample = this.sampler.sample();
+    const totals = this.#totals.get(sample) ?? this.#count(sample);
+    this.#totals.set(sample, totals);
+    return totals;
+  }
+
+  #count({ rows, bytesIn, bytesOut, received, sent }: TunnelSample): AdminTotals {
     const sums = { ...noTotals(), open: rows.length, bytesIn, bytesOut, received, sent };
     for (const totals of this.state.totals()) {
       const done = totals.snapshot();

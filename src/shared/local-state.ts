@@ -161,11 +161,21 @@ export class LocalState implements SharedState {
     const listed = new Map(
       this.members.all().flatMap(({ lists }) => lists.flat().map((one) => [one.id, one])),
     );
-    for (const { id, up, downReason, load, failures, sharedId, host = listed.get(id) } of this.#hosts.all()) {
+    for (const {
+      id,
+      isDown,
+      downReason,
+      load,
+      failures,
+      sharedId,
+      host = listed.get(id),
+    } of this.#hosts.all()) {
       const others = sharedId === undefined ? 0 : (this.network?.hosts.loadOf(sharedId) ?? 0);
       const maxTunnels = host?.maxTunnels ?? 0;
       yield {
-        ...{ id: shortened(id), up, ...(!up && { reason: shortened(downReason) }), tunnels: load + others },
+        // As in the metrics: a host that is tried again after `disableTime` may still be down.
+        ...{ id: shortened(id), up: !isDown, ...(isDown && { reason: shortened(downReason) }) },
+        tunnels: load + others,
         ...(maxTunnels > 0 && { maxTunnels }),
         failures,
       };

@@ -75,10 +75,11 @@ export function reportRefusal(
   announce.refuse(info);
 }
 
-/** Many messages contain the message of their cause. */
+/** The message of a failed hook ends with the message of its error. */
 function withCause(reason: string, cause: unknown): string {
-  const more = cause === undefined ? '' : messageOf(cause);
-  return reason.endsWith(more) ? reason : `${reason}: ${more}`;
+  if (cause === undefined) return reason;
+  const message = messageOf(cause);
+  return reason.endsWith(message) ? reason : `${reason}: ${message}`;
 }
 
 function isOfBackend(code: string): boolean {

@@ -107,6 +107,18 @@ describe('PeerStates', () => {
     expect(asked[1]?.queries).toEqual([second]);
   });
 
+  test('shows no answers of a former reader while the next question has no answer', async () => {
+    const result = { matching: 1, rows: [row('1')] };
+    const { states, asked } = start({ 'a#1': { totals: { ...noTotals(), open: 1 }, results: [result] } });
+    await states.ready(first);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(states.latest(first).matching).toBe(1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    const latest = states.latest(first);
+    expect([latest.matching, latest.totals.open, latest.rows]).toEqual([0, 0, []]);
+    expect(asked.length).toBe(3);
+  });
+
   test('asks for at most 32 queries', async () => {
     const { states, asked } = start({ 'a#1': { results: [] } });
     const all = Array.from({ length: 40 }, (_, index) => states.ready(readQuery(`q=${index}`)));

@@ -17,7 +17,7 @@ const REFUSALS = {
   WSTUNNEL_BACKEND_ANSWERED: 'Refused by the backend',
   WSTUNNEL_BACKEND_REFUSED: 'Backend not reachable',
   WSTUNNEL_NO_BACKEND: 'All backends are down',
-  WSTUNNEL_EXHAUSTED: 'All backends failed',
+  WSTUNNEL_EXHAUSTED: 'This server has no resources left',
   WSTUNNEL_FULL: 'All backends are full',
   WSTUNNEL_STATE_DOWN: 'Shared state not reachable',
   WSTUNNEL_DRAINING: 'Shutting down',
