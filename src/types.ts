@@ -855,17 +855,17 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   stats(): TunnelStats;
   /**
    * The metrics of all tunnel objects that share the state, as text in Prometheus's format 0.0.4. With `others`, those of their states as
-   * well: one page must not have two texts. Tunnel objects with states of their own need different names (the option `name`).
+   * well: two texts can't be joined to one page. Tunnel objects with states of their own need different names (the option `name`).
    *
-   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object, and for two states with the same name
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is not a tunnel object, and for two states with the same name
    */
   metrics(...others: Tunnel<never>[]): string;
   /**
-   * A page for operators, with its data and `POST /end`: the open tunnels of all tunnel objects that share the state, refusals, hosts
-   * and programs. With `others`, those of their states as well. Mount it below the app's own check, since everyone who reaches it sees
-   * user names and can end tunnels: `app.use('/admin', requireAdmin, tunnel.admin())`.
+   * Middleware with the admin page, its data and `POST /end`: the open tunnels of all tunnel objects that share the state, refusals,
+   * backends and programs. With `others`, those of their states as well. Mount the middleware behind the app's own check, since everyone
+   * who reaches the page sees user names and can end tunnels: `app.use('/admin', requireAdmin, tunnel.admin())`.
    *
-   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is not a tunnel object
    */
   admin(...others: Tunnel<never>[]): (req: IncomingMessage, res: ServerResponse, next: Next) => void;
   /** The same as `close()`. */

@@ -1,4 +1,4 @@
-// What an operator's view costs: the counts and the page of metrics(), recordings, the live page.
+// What metrics(), recordings and the admin page cost.
 //
 //     node spec/bench/observe.mjs [--part metrics|record|admin] [--rows download,upload,upload-64,both,echo,handshakes] [--dist FOLDER] [--base FOLDER] [--folder FOLDER]
 //         [--tunnels 9000] [--starts 3] [--turns 5] [--seconds 1] [--quick]

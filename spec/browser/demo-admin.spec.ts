@@ -25,7 +25,7 @@ async function openDesktop(url: string): Promise<Page> {
   return page;
 }
 
-/** The live page, in a new browser. */
+/** The admin page, in a new browser. */
 async function openAdmin(url: string, ...browser: Parameters<typeof startBrowser>): Promise<Page> {
   const page = await logIn(await startBrowser(...browser), url, ADMIN);
   await isState(page, 'connected');
@@ -33,7 +33,7 @@ async function openAdmin(url: string, ...browser: Parameters<typeof startBrowser
   return page;
 }
 
-/** The rows of the live page for the desktops of `ada`. */
+/** The rows of the admin page for the desktops of `ada`. */
 const rowsOf = (page: Page) => page.locator('#rows tr', { hasText: /ada\// });
 
 async function endFirst(admin: Page, reason: string): Promise<void> {

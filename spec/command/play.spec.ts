@@ -173,7 +173,9 @@ describe('play shows', () => {
       const { file = '' } = await files({ file: SHELL });
       const line = `${process.execPath} ${CLI} play ${file} --to raw`;
       const program = new Program('script', ['-qefc', line, '/dev/null']);
-      await program.prints(/a terminal might obey the bytes of a recording: give --output FILE/);
+      await program.prints(
+        /the bytes of a recording may contain commands for the terminal: give --output FILE/,
+      );
     });
   });
 
@@ -316,7 +318,7 @@ test('a recording is played after the command that wrote it was killed', async (
   const { code, stdout, stderr } = await runCommand(['play', await file(), '--speed', 'max']);
   expect([code, stdout]).toEqual([0, '$ secret\r\n']);
   expect(stderr).toMatch(
-    /\.wsrec\.part: the recording has no end: its tunnel is open, or the recorder was killed\n$/,
+    /\.wsrec\.part: the recording has no end: its tunnel is open, or the process that recorded was killed\n$/,
   );
 });
 

@@ -106,7 +106,7 @@ describe('--record', () => {
       const client = await openRaw(port);
       if (what === 'continue') expect(await client.payload(200_000)).toHaveLength(200_000);
       else expect(await client.close()).toMatchObject({ code: 1011 });
-      await program.prints(/maxBytes \(65536\) is reached/);
+      await program.prints(/its limit of 65536 bytes \(maxBytes\)/);
       const [file = ''] = await finished(folder);
       expect((await stat(file)).size).toBeLessThanOrEqual(65_536);
     },

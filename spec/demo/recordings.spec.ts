@@ -120,7 +120,7 @@ describe('issue 19: the recordings of the demo', () => {
     expect(await pageStatus(demo.port, '/recordings/list')).toBe(401);
   });
 
-  test('a user gets 403, as data for scripts and for posts to the live page', async () => {
+  test('a user gets 403, as JSON for scripts and for posts to the admin page', async () => {
     const { demo, user, get } = await startRecorded();
     for (const path of [
       '/recordings/list',

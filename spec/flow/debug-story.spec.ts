@@ -74,7 +74,7 @@ describe('DEBUG=wstunnel:*', () => {
     await requestTunnel(port, '/vnc').answer();
     expect(new Set(lines.map((line) => UUID.exec(line)?.[0])).size).toBe(1);
     expect(textOf(lines).slice(-2)).toEqual([
-      expect.stringMatching(/^authenticate refuses after /),
+      expect.stringMatching(/^authenticate refuses the request after /),
       'refused /vnc from 127.0.0.1: 401 WSTUNNEL_NOT_AUTHENTICATED, you are not logged in',
     ]);
   });

@@ -16,7 +16,7 @@ describe('the tarball', () => {
     files = await filesOf(packed);
   }, PACK_TIMEOUT);
 
-  test('contains the build of each source, the pages, the page for operators and six more files, and nothing else', async () => {
+  test('contains the build of each source, the pages, the admin page and six more files, and nothing else', async () => {
     const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));
     const built = sources.flatMap((source) => {
       const [, name = '', kind = ''] = /^(.*)\.([cm]?)ts$/.exec(source) ?? [];

@@ -13,16 +13,16 @@ import { firstRows, orderOf } from './select-rows.js';
 import type { StateView } from './state-view.js';
 import { TunnelRow } from './tunnel-row.js';
 
-/** Limit of hosts, and of processes of programs. */
+/** Limit of backends, and of processes of programs. */
 const MOST_LISTED = 500;
 
 /** Milliseconds after the last sample until samples and texts are released. */
 const FORGET_AFTER = 10_000;
 
-/** Limit of texts that are kept until the next sample: as many as there may be event streams. */
+/** Limit of texts that are kept until the next sample; equal to the limit of event streams. */
 const MOST_TEXTS = 32;
 
-interface KnownText {
+interface CachedText {
   readonly text: string;
   /** The answers of other processes in the text. */
   readonly peers: readonly PeerResult[];
@@ -33,9 +33,9 @@ export class AdminReport {
   readonly #views: readonly StateView[];
   readonly #isDraining: () => boolean;
   #samples: readonly unknown[] = [];
-  /** Of the samples. */
-  readonly #texts = new Map<string, KnownText>();
-  /** Hosts, programs and refusals of the samples, as the members of a JSON object. */
+  /** The texts made from the samples, by query. */
+  readonly #texts = new Map<string, CachedText>();
+  /** Backends, programs and refusals at the time of the samples, as the members of a JSON object. */
   #lists: string | undefined;
   #forget: NodeJS.Timeout | undefined;
 
@@ -131,7 +131,7 @@ export class AdminReport {
   }
 }
 
-/** Hosts that are down, then those with the most tunnels. */
+/** Backends that are down first, then the backends with the most tunnels. */
 function byUrgency(a: AdminBackend, b: AdminBackend): number {
   if (a.up !== b.up) return a.up ? 1 : -1;
   if (a.tunnels !== b.tunnels) return b.tunnels - a.tunnels;

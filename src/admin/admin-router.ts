@@ -58,7 +58,7 @@ export class AdminRouter {
     }
   }
 
-  /** Never rejects: an error of the router is no error of the app. */
+  /** Never rejects: an error of the router must not reach the app. */
   async #answer(
     req: IncomingMessage,
     res: ServerResponse,
@@ -73,7 +73,7 @@ export class AdminRouter {
         if (!(error instanceof HttpError)) this.#parts.failed(error);
         sendError(req, res, error instanceof HttpError ? error : new HttpError(500, 'internal error'));
       } catch {
-        // The response of the app does not work: nothing can be sent.
+        // The app's response object throws: nothing can be sent.
       }
     }
   }
@@ -137,8 +137,8 @@ function sendFile(req: IncomingMessage, res: ServerResponse, { type, body, etag 
 }
 
 /**
- * For a request of the mount without `/` at the end: the target with `/`, since the page's links are relative. The target is
- * relative as well: a proxy may have changed the path, and a path that begins with `//` would lead to another host.
+ * The target of a redirect, if the path of the mount has no `/` at the end: the links of the page are relative. The target is also
+ * relative, because a proxy may have changed the path, and a path that begins with `//` would lead to another host.
  */
 function withSlash(req: IncomingMessage): string | undefined {
   const original = originalPathOf(req);

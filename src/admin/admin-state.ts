@@ -1,4 +1,4 @@
-/** A tunnel as the page and `GET /state` show it. Sizes in bytes, rates in bytes per second, times in milliseconds since 1970. */
+/** A tunnel in the answer to `GET /state`. Sizes in bytes, rates in bytes per second, times in milliseconds since 1970. */
 export interface AdminTunnel {
   readonly id: string;
   /** The option `name` of the tunnel object. */
@@ -62,7 +62,7 @@ export interface AdminTotals {
 
 export interface AdminReplica {
   readonly name: string;
-  /** The process did not answer in time, or runs a version without this page. */
+  /** The process did not answer in time, or runs a version without the admin page. */
   readonly silent: boolean;
   readonly tunnels: number;
 }

@@ -11,10 +11,10 @@ const INTERVAL = 1000;
 /** Milliseconds after which a stream ends. The browser connects again, through the app's login check. */
 const LIFETIME = 30_000;
 
-/** Milliseconds after which a connection is freed whose client has not read an event, or the end. */
+/** Milliseconds for the client to read an event or the end of the stream; then the connection is destroyed. */
 const PATIENCE = 10_000;
 
-/** Milliseconds after which the browser connects again. */
+/** Milliseconds until the browser connects again, for the field `retry`. */
 const RETRY = 1000;
 
 /** The event streams (https://html.spec.whatwg.org/multipage/server-sent-events.html) of one tunnel object, on one timer. */
@@ -81,7 +81,7 @@ export class EventStream {
     prepare(res, 200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
-      // nginx would collect events: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+      // nginx would buffer events: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
       'X-Accel-Buffering': 'no',
     });
     res.on('error', ignoreIt);
@@ -119,7 +119,7 @@ export class EventStream {
     // Middleware of the app may have ended the response.
     if (this.#res.writableEnded || this.#res.destroyed) return;
     if (!this.#res.write(text)) this.#needsDrain = true;
-    // compression() keeps small writes until `flush`.
+    // The middleware compression() buffers small writes until `flush`.
     this.#res.flush?.();
   }
 

@@ -1,4 +1,4 @@
-/** An answer other than the requested one. The message is for the client. */
+/** An answer with an error status. The message is for the client. */
 export class HttpError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

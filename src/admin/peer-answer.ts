@@ -31,7 +31,7 @@ export function readQuestion(data: unknown): PeerQuestion | undefined {
   return { queries, most };
 }
 
-/** Undefined for an answer of a version without this page. `replica`: the name of the process. */
+/** Undefined for an answer of a version without the admin page. `replica`: the name of the process. */
 export function readAnswer(data: unknown, replica: string, most: number): PeerAnswer | undefined {
   const { totals, results } = recordOf(data);
   if (!Array.isArray(results)) return undefined;

@@ -5,7 +5,7 @@ import { keyOfQuery, type AdminQuery } from './query.js';
 /** Milliseconds between two questions to the other processes. */
 const INTERVAL = 2000;
 
-/** Milliseconds after which a query that nobody has repeated is no longer asked. */
+/** Milliseconds after which a query without a reader is left out of the question. */
 const WANTED_FOR = 3000;
 
 /** Milliseconds after which answers are released, and no longer shown. */
@@ -38,7 +38,7 @@ export interface PeerResult {
 
 const NOTHING: PeerResult = { matching: 0, rows: [], totals: noTotals(), replicas: [] };
 
-/** Asks the other processes: one question with all queries, at most every two seconds, and only while somebody repeats a query. */
+/** Asks the other processes: one question with all queries, at most every two seconds, and only while a query has a reader. */
 export class PeerStates {
   readonly peers: AdminPeers;
   readonly #wanted = new Map<string, { readonly query: AdminQuery; readonly at: number }>();

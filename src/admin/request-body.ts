@@ -29,10 +29,13 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
-/** The value that the app's body parser has left. */
+/** The value of `req.body`, set by the app's body parser. */
 function parsed(body: unknown): unknown {
   if (body === undefined)
-    throw new HttpError(400, 'the app has read the body: mount admin() in front, or set req.body');
+    throw new HttpError(
+      400,
+      'the app has read the body: mount admin() before the middleware that reads it, or set req.body',
+    );
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
   if (body.length > MOST_BYTES) throw new HttpError(413, TOO_LARGE);
   return parse(body.toString());

@@ -21,7 +21,7 @@ export interface SampledMember {
   readonly open: Iterable<SampledTunnel>;
 }
 
-/** Samples the open tunnels, at most once a second for all readers, and only when somebody reads. */
+/** Samples the open tunnels, at most once a second for all readers, and only on request. */
 export class RowSampler {
   readonly #members: () => Iterable<SampledMember>;
   readonly #replica: () => string | undefined;
@@ -48,7 +48,7 @@ export class RowSampler {
     return this.#latest;
   }
 
-  /** The next sample lists the tunnels again: some were ended. */
+  /** Makes the next sample list the tunnels again, after some were ended. */
   refresh(): void {
     this.#latest = undefined;
   }
@@ -83,7 +83,7 @@ export class RowSampler {
     const known = this.#rows.get(tunnel);
     if (known) return known;
     const row = new TunnelRow(tunnel.info(), name, this.#replica());
-    if (!isFirst) row.isNew();
+    if (!isFirst) row.countFromStart();
     this.#rows.set(tunnel, row);
     return row;
   }

@@ -25,7 +25,7 @@ export interface ViewedState {
   readonly peers: AdminPeers | undefined;
 }
 
-/** One state as `admin()` shows it, to the page and to other processes. */
+/** What the admin pages of this process and of other processes show of one state. */
 export class StateView {
   readonly state: ViewedState;
   readonly sampler: RowSampler;

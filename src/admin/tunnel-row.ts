@@ -57,12 +57,12 @@ export class TunnelRow {
     this.#bytesOutBefore = this.bytesOut;
   }
 
-  /** The tunnel was opened since the last sample: all of its bytes are new. */
-  isNew(): void {
+  /** For a tunnel that was opened since the last sample: the first rate counts all of its bytes. */
+  countFromStart(): void {
     this.#bytesInBefore = this.#bytesOutBefore = 0;
   }
 
-  /** `text`: in lower case. */
+  /** Does a field contain the text, which is in lower case? */
   has(text: string): boolean {
     this.#text ??= textOf(this).toLowerCase();
     return this.#text.includes(text);

@@ -66,7 +66,7 @@ async function playOne(io: Io, given: PlayArgs, { file, speed, signal }: One): P
   }
 }
 
-/** Reports records that are missing. Resolves to the exit code: a recording without an end is no fault of the file. */
+/** Reports records that are missing. Returns the exit code, which is 0 for a recording without an end. */
 function reportEnd(io: Io, reader: RecordingReader, file: string): number {
   const { state, reason = '' } = stateOf(reader, file);
   if (state === 'damaged')
@@ -76,7 +76,10 @@ function reportEnd(io: Io, reader: RecordingReader, file: string): number {
     );
   if (state === 'stopped') printMessage(io, `${file}: the recording ends before its tunnel: ${reason}`);
   else if (state !== 'finished')
-    printMessage(io, `${file}: the recording has no end: its tunnel is open, or the recorder was killed`);
+    printMessage(
+      io,
+      `${file}: the recording has no end: its tunnel is open, or the process that recorded was killed`,
+    );
   return EXIT.ok;
 }
 
@@ -93,7 +96,7 @@ async function untilSignal(io: Io, action: (signal: AbortSignal) => Promise<numb
     return await Promise.race([acting, aborted(ending.signal)]);
   } catch (error) {
     if (received !== undefined) {
-      // An unfinished file is removed. A write to a reader that reads nothing does not end.
+      // The action removes an unfinished file. The deadline is for a write to a pipe whose reader does not read.
       await Promise.race([acting.catch(() => undefined), delay(CLEANUP_DEADLINE)]);
       return SIGNALLED[received];
     }
@@ -123,5 +126,7 @@ function checkCombination(given: PlayArgs, io: Io): void {
   const needless = SERVING_FLAGS.find((name) => name !== 'listen' && given.has(name) && !given.has('listen'));
   if (needless !== undefined) throw usageError(`--${needless} needs --listen`);
   if (format !== undefined && !given.has('output') && io.stdout.isTTY === true)
-    throw usageError('a terminal might obey the bytes of a recording: give --output FILE, or a pipe');
+    throw usageError(
+      'the bytes of a recording may contain commands for the terminal: give --output FILE, or use a pipe',
+    );
 }

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { isPromise } from '../helpers/abort.js';
 import { subscribersOf } from '../internals/node-diagnostics.js';
 
-/** The channels of `node:diagnostics_channel`, by event. The references keep the channels from being collected. */
+/** The channels of `node:diagnostics_channel`, by event. Without a strong reference, Node may collect a channel as garbage. */
 const CHANNELS = {
   open: channel('express-wstunnel:open'),
   close: channel('express-wstunnel:close'),

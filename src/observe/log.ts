@@ -10,7 +10,7 @@ export type Level = keyof typeof LEVEL;
 /** Writes one line to `wstunnel:<area>`. Never pass a raw URL, cookie or token: see {@link redactUrl}. */
 export interface Log {
   (area: Area, level: Level, format: string, ...values: unknown[]): void;
-  /** Is a line of this level printed in any area? Missing in a log that prints nothing. */
+  /** Is a line of this level printed in any area? A log that prints nothing has no such function. */
   isOn?(level: Level): boolean;
 }
 

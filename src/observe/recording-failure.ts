@@ -2,7 +2,7 @@ import { messageOf } from '../errors.js';
 
 const reported = new WeakSet<object>();
 
-/** Reports a failed recording, once for each error: a recorder that throws may have reported the error already. */
+/** Reports a failed recording, once for each error: `fileRecorder()` reports its error before the tunnel catches the same error. */
 export function reportRecordingFailure(what: string, error: unknown, report = warn): void {
   if (typeof error === 'object' && error !== null) {
     if (reported.has(error)) return;

@@ -1,8 +1,8 @@
 import type { Area, Log } from './log.js';
 
 /**
- * The debug lines of one connection, from the arrival to the end; each begins with the id of the connection. Undefined where no such line
- * is printed: `story?.tell(...)` then evaluates no argument.
+ * The debug lines of one connection, from the arrival to the end. Each line begins with the id of the connection. While no debug line is
+ * printed, a connection has no story: `story?.tell(...)` then evaluates no argument.
  */
 export class Story {
   readonly #log: Log;

@@ -34,7 +34,7 @@ export interface FileRecorderOptions<Req extends IncomingMessage = IncomingMessa
    */
   encrypt?: (tunnel: TunnelInfo, req: Req) => Duplex;
   /**
-   * What a tunnel does whose recording fails: the disk is full, slow or gone, or `maxBytes` is reached. `'continue'`, the default: the
+   * What the tunnel does if its recording fails: the disk is full, slow or gone, or `maxBytes` is reached. `'continue'`, the default: the
    * tunnel goes on. `'close'`: the tunnel ends with Close 1011.
    */
   whenFails?: 'close' | 'continue';
@@ -52,7 +52,7 @@ const CHECKS = {
 };
 
 /**
- * Records each tunnel in a file of its own, for the option `record` of `wstunnel()`:
+ * Makes a function for the option `record` of `wstunnel()` that records each tunnel in a file of its own:
  *
  *     wstunnel({ server: { port: 5900 }, record: fileRecorder({ folder: '/var/lib/recordings' }) })
  *
@@ -67,15 +67,15 @@ export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
   if (typeof options !== 'object') fail('fileRecorder()', `needs an object, such as ${EXAMPLE}`, options);
   checkNames(options, 'fileRecorder()', CHECKS);
   const recorder = makeFileRecorder(options);
-  if (options.direction === 'both') noteInput(options.folder);
+  if (options.direction === 'both') warnOfInput(options.folder);
   return recorder;
 }
 
 noteMaker(fileRecorder, `fileRecorder(${EXAMPLE})`);
 
 /**
- * The recorder without a note on `direction: 'both'`, for a caller that has checked the options and gives the note itself.
- * `report`: gets each failure in place of a process warning.
+ * As `fileRecorder()`, for a caller that has checked the options and warns of `direction: 'both'` itself. `report`: gets each failure in
+ * place of a process warning.
  */
 export function makeFileRecorder<Req extends IncomingMessage = IncomingMessage>(
   options: FileRecorderOptions<Req>,
@@ -121,7 +121,7 @@ function checkFolder(folder: string): void {
     fail('fileRecorder()', 'needs folder, the path of an existing folder', folder);
   try {
     if (!statSync(folder).isDirectory()) throw new Error('it is a file');
-    // A directory needs the right to search as well.
+    // To create a file in a folder, the process also needs the search permission.
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     const must = `must be an existing folder that this process may write to (${reasonOf(error)})`;
@@ -129,9 +129,9 @@ function checkFolder(folder: string): void {
   }
 }
 
-function noteInput(folder: string): void {
+function warnOfInput(folder: string): void {
   process.emitWarning(
-    `wstunnel: recordings in ${folder} contain what clients type, passwords too: use direction 'out' to leave that out`,
+    `wstunnel: recordings in ${folder} contain what clients type, passwords too: record only what clients receive with direction 'out'`,
     { code: 'WSTUNNEL_RECORDS_INPUT' },
   );
 }

@@ -26,8 +26,8 @@ export interface PlayerOptions {
 const CHECKS = { speed: checkSpeed, from: seconds(0, MAX_MS / 1000) };
 
 /**
- * A recording as a backend: each tunnel plays the recording from its start, with the recorded pauses, and ends with it. What the client
- * sends is dropped. So noVNC plays a recorded desktop, and xterm.js a recorded terminal:
+ * A recording as a backend: each tunnel plays the recording from its start, with the recorded pauses, and ends when the recording ends.
+ * Bytes from the client are dropped. noVNC plays a recorded desktop this way, and xterm.js a recorded terminal:
  *
  *     app.use('/play', requireAdmin, wstunnel({ server: player('/var/lib/recordings/x.wsrec') }))
  *
@@ -93,7 +93,7 @@ class Playback extends Duplex {
     this.push(null);
   }
 
-  /** A timer has a longest time: a longer pause needs several timers. */
+  /** A timer has a maximum delay: a longer pause needs several timers. */
   #pushAt(record: RecordedBytes, due: number): void {
     const left = due - performance.now();
     if (left <= 0) {

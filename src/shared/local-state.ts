@@ -53,7 +53,7 @@ export class LocalState implements SharedState {
   /** The other processes that share the state, if any. */
   readonly network: Network | undefined;
   readonly tickets: Tickets;
-  /** The state as `admin()` shows it. */
+  /** What the admin page shows of this state. */
   readonly view: StateView;
   readonly #hosts: HostStates;
   readonly #totals = new Map<string | undefined, Totals>();

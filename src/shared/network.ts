@@ -29,7 +29,7 @@ export interface OldestTunnel {
 interface NetworkOwner {
   readonly members: Members;
   readonly hosts: () => HostStates;
-  /** The answer to the page of `admin()` in another process. */
+  /** The answer to a question from the admin page of another process. */
   view(question: unknown): PeerAnswer | undefined;
   changed(isUp: boolean, reason: string): void;
   log(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
@@ -39,7 +39,7 @@ interface NetworkOwner {
 export class Network {
   readonly counter: SharedCounter;
   readonly tickets: TicketCalls;
-  /** The other processes, for the page of `admin()`. */
+  /** The other processes, for the admin page. */
   readonly peers: AdminPeers = networkPeers(() => this.#group);
   readonly #group: ReplicaGroup;
   readonly #owner: NetworkOwner;

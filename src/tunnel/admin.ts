@@ -9,7 +9,7 @@ import type { Log } from '../observe/log.js';
 import type { LocalState } from '../shared/local-state.js';
 import type { Next } from '../types.js';
 
-/** The parts of a tunnel object that its page needs. */
+/** The parts of a tunnel object that the admin page needs. */
 interface AdminOwner {
   readonly log: Log;
   isDraining(): boolean;
@@ -23,7 +23,7 @@ type Middleware = (req: IncomingMessage, res: ServerResponse, next: Next) => voi
 export class AdminPages {
   readonly #owner: AdminOwner;
   readonly #streams = new EventStreams();
-  /** For the call without other tunnel objects. */
+  /** The result of `admin()` without other tunnel objects. */
   #own: Middleware | undefined;
 
   constructor(owner: AdminOwner) {

@@ -22,7 +22,7 @@ export async function readClientAddress<Req extends IncomingMessage>(
   if (!clientAddress) return;
   const address = await hook('clientAddress', opening, () => clientAddress(req));
   client.address = normalizeAddress(address ?? '');
-  client.story?.tell('guard', 'clientAddress names the client %s', client.address);
+  client.story?.tell('guard', 'the option clientAddress gives the address %s', client.address);
 }
 
 /**
@@ -70,8 +70,8 @@ async function authorizeByHooks<Req extends IncomingMessage>(
     const result = await hook('authenticate', opening, () => authenticate(req, { signal }));
     client.story?.tell(
       'guard',
-      'authenticate %s after %s',
-      result === true ? 'agrees' : 'refuses',
+      'authenticate %s the request after %s',
+      result === true ? 'accepts' : 'refuses',
       timeSince(start),
     );
     checkAuthResult(result);

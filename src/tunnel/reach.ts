@@ -153,14 +153,14 @@ export async function reachBackend<Req extends IncomingMessage>(
       const picked = isPromise(picking) ? await picking : picking;
       const host = free.find((candidate) => candidate === picked);
       if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
-      story?.tell('backend', 'the option balance chose %s of %s', host.id, listOf(all));
+      story?.tell('backend', 'the option balance chose %s from %s', host.id, listOf(all));
       // While the strategy was choosing, other requests may have filled this host or begun to try it.
       if (host.full || (!host.up && !host.isDue)) continue;
       const taking = takeShared(context, host, signal);
       const shared = isPromise(taking) ? await taking : taking;
       if (!shared) {
         full.add(host);
-        story?.tell('backend', '%s is full: other processes have tunnels there', host.id);
+        story?.tell('backend', '%s is full, with the tunnels of other processes', host.id);
         continue;
       }
       slot = { host, lease: bothOf(shared, pool.lease(host, balance)) };

@@ -1,4 +1,4 @@
-// What the live page costs: one app with thousands of tunnels, of which some hundred are busy, with an event stream open and without, in turn.
+// What the admin page costs: one app with thousands of tunnels, of which some hundred are busy, with an event stream open and without, in turn.
 import console from 'node:console';
 import { EventEmitter, once } from 'node:events';
 import { get } from 'node:http';

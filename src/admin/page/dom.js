@@ -31,12 +31,12 @@ export function plain(text, most = 300) {
   return shown.replace(UNSEEN, escapeOf);
 }
 
-/** The selected text. Read once per change, since each reading of a Selection makes the browser lay out the page. */
+/** The selected text, read once per change: each access to a Selection may cost a layout. */
 let selected;
 document.addEventListener('selectionchange', () => {
   const selection = document.getSelection();
   selected = selection === null || selection.isCollapsed ? undefined : selection.getRangeAt(0);
 });
 
-/** Whether the user has selected text in the element: a write would remove the selection. */
+/** Has the user selected text in the element? A write would remove the selection. */
 export const hasSelection = (target) => selected !== undefined && selected.intersectsNode(target);

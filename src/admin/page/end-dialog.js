@@ -5,10 +5,10 @@ import { bytes, duration, exactTime, plural } from './units.js';
 
 /** Bytes of UTF-8: the longest reason of a Close (RFC 6455 section 5.5). */
 const LONGEST_REASON = 123;
-/** The server shortens longer names: the rest of the name is unknown here. */
+/** The server shortens longer names, and the page does not know the rest of the name. */
 const LONGEST_USER = 999;
 
-/** `onEnded(text, isComplete)`, `onLogin(name)`, `countOf(user)` */
+/** Hooks: `onEnded(text, isComplete)`, `onLogin(name)`, `countOf(user)`. */
 export class EndDialog {
   #dialog = byId('end');
   #row;
@@ -85,9 +85,7 @@ export class EndDialog {
     }
     if (answer.error !== undefined) return this.#fail(`Nothing was ended: ${plain(answer.error)}.`);
     this.#dialog.close();
-    this.#hooks.onEnded(
-      ...outcomeOf(answer.body, all ? `of ${plain(tunnel.user, 60)}` : `(${this.#row.title})`),
-    );
+    this.#hooks.onEnded(...outcomeOf(answer.body, all ? undefined : this.#row.title, tunnel.user));
   }
 
   #fail(text) {
@@ -96,12 +94,13 @@ export class EndDialog {
   }
 }
 
-/** The text of the notice, and whether all processes have answered. */
-function outcomeOf({ ended, silent }, whose) {
-  const done =
-    ended === 0
-      ? `No tunnel was ended ${whose}: it had ended before.`
-      : `Ended ${plural(ended, 'tunnel')} ${whose}.`;
+/** The text of the notice, and whether all processes have answered. `one`: the title of the only tunnel to end. */
+function outcomeOf({ ended, silent }, one, user) {
+  const whose = plain(user ?? '', 60);
+  const ofUser =
+    ended === 0 ? `No tunnel of ${whose} was open.` : `Ended ${plural(ended, 'tunnel')} of ${whose}.`;
+  const ofOne = ended === 0 ? `Nothing to end: ${one} had already ended.` : `Ended ${one}.`;
+  const done = one === undefined ? ofUser : ofOne;
   if (silent.length === 0) return [done, true];
   const names = silent.slice(0, 5).map((name) => plain(name, 40));
   const more = silent.length > names.length ? ` and ${silent.length - names.length} more` : '';

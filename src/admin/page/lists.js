@@ -55,7 +55,7 @@ function titled(className, text) {
   return made;
 }
 
-/** Load against the limit. SVG attributes: CSP forbids style attributes. */
+/** The load as a part of the limit. SVG, since CSP forbids style attributes. */
 function meter(value, most) {
   const space = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(space, 'svg');
@@ -160,7 +160,7 @@ export class Lists {
 
   #showRefusals({ refusals, totals, time: now }) {
     const shown = this.#allRefusals ? refusals : refusals.slice(0, FEW);
-    // The day matters only once a refusal is old: `now` rounded, so that no item changes each second.
+    // `now` decides only whether an item shows its day. Without the rounding, every item would change each second.
     const rounded = Math.ceil(now / 3_600_000) * 3_600_000;
     const items = shown.map((refusal) => ({ ...refusal, now: rounded }));
     this.#refusals.show(keyed(items, ({ time: at, address, code }) => `${at} ${address} ${code}`));
@@ -174,6 +174,6 @@ export class Lists {
   }
 }
 
-/** The name of a replica without the id of its start, such as `a` of `a#x`. */
+/** Compares a name with the address of this process: the address `a#x` has the name `a`. */
 const isHere = (name, replica) =>
   replica !== null && (replica === name || replica.replace(/#[^#]*$/, '') === name);

@@ -1,4 +1,4 @@
-// The live page of tunnel.admin(): joins the connection to the server with the parts of the page.
+// The admin page of tunnel.admin(): connects the event stream of the server with the parts of the page.
 import { byId, setText } from './dom.js';
 import { EndDialog } from './end-dialog.js';
 import { Lists } from './lists.js';
@@ -10,7 +10,7 @@ import { TunnelList } from './tunnels.js';
 const CONNECTION = {
   connecting: 'Connecting',
   live: 'Live',
-  silent: 'No news',
+  silent: 'No data',
   reconnecting: 'Reconnecting',
   paused: 'Paused',
   login: 'Logged out',
@@ -46,7 +46,7 @@ const dialog = new EndDialog({
 });
 const stream = new Stream({ query, onState: receive, onChange: showConnection });
 
-/** Only changes of the connection and ends reach a screen reader: a value a second would flood it. */
+/** For screen readers: only changes of the connection and ended tunnels, since a value every second would be too much. */
 function announce(text) {
   setText(byId('announcer'), text);
 }
@@ -96,7 +96,7 @@ function showConnection(name) {
   document.title = `${ended[0]} · Tunnels`;
 }
 
-/** Another list of the server. */
+/** Asks the server for another list. */
 function ask(change) {
   query = { ...query, ...change };
   keepQuery(query);

@@ -2,7 +2,7 @@
 export const LIMIT = 200;
 export const MOST = 1000;
 
-/** `first`: the order after the first click. `reversed`: the shown value falls while the server's value rises. */
+/** `first`: the order after the first click. `reversed`: a later `since` of the server is a shorter duration on the page. */
 export const COLUMNS = [
   { key: 'user', label: 'User', first: 'asc' },
   { key: 'address', label: 'Address', first: 'asc' },

@@ -68,7 +68,7 @@ export class Row {
     return cell;
   }
 
-  /** New values. `writes`: whether they are written now (rows out of sight are written now and then). */
+  /** New values. `writes`: whether a row outside of the window is written now, too. */
   update(tunnel, now, writes) {
     this.tunnel = tunnel;
     for (const key of RATES) this.#histories[key].add(tunnel[key]);
@@ -94,7 +94,7 @@ export class Row {
       this.#cells.get(key).cell.classList.toggle('zero', /^(0 |–)/.test(value));
   }
 
-  /** For people: whose tunnel to where. */
+  /** For people: the user and the backend. */
   get title() {
     const { user, address, backend } = this.tunnel;
     return `the tunnel of ${plain(user ?? address, 60)} to ${plain(backend, 60)}`;
@@ -109,7 +109,7 @@ export class Row {
     for (const key of RATES) draw(this.#cells.get(key).canvas, this.#histories[key]);
   }
 
-  /** The tunnel has ended while its row keeps its place. The button stays in the document: it may have the focus. */
+  /** The tunnel has ended while its row keeps its place. The button stays in the document, since the button may have the focus. */
   end() {
     if (this.gone) return;
     this.gone = true;

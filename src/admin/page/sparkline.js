@@ -34,7 +34,7 @@ export class History {
 /** Below this rate (bytes per second) a chart does not fill its height: noise would look like load. */
 const FLOOR = 1000;
 
-/** Charts that show a base alone, since all of their values are zero. */
+/** Charts that show only the base line, since all of their values are zero. */
 let idle = new WeakSet();
 
 /** Draws the values with the newest at the right edge, in the colour of the canvas. */
@@ -52,7 +52,7 @@ export function draw(canvas, history, filled = false) {
   context.clearRect(0, 0, width, height);
   const colour = colourOf(canvas);
   context.fillStyle = colour;
-  // The base, also of a chart with few values.
+  // The base line, even of a chart with few values.
   context.globalAlpha = 0.3;
   context.fillRect(1, height - 1, width - 2, 1);
   context.globalAlpha = 1;

@@ -1,12 +1,13 @@
 // The connection to the server: events while the page is shown, single states while it is paused.
 import { parametersOf } from './query.js';
 
-/** Milliseconds. The server ends each stream after 30 seconds, and the browser comes back after one. */
+/** Milliseconds without a stream before the page shows it: the server ends each stream after 30 seconds, and the browser reconnects after one. */
 const GRACE = 4000;
-/** Milliseconds without an event on an open stream: a proxy may hold the events back. */
+/** Milliseconds without an event on an open stream: a proxy may buffer the events. */
 const SILENCE = 15_000;
-/** Milliseconds in the background after which the page lets go of its stream. */
+/** Milliseconds in the background after which the page closes its stream. */
 const BACKGROUND = 30_000;
+/** Milliseconds for the answer to a request. */
 const DEADLINE = 10_000;
 /** Milliseconds before each new attempt; the last value repeats. */
 const DELAYS = [1000, 2000, 4000, 8000];
@@ -22,7 +23,7 @@ export class Stream {
   #tries = 0;
   #retry;
   #background;
-  /** A late answer to an older question must not count. */
+  /** Increased by each change: a late answer to an earlier request is ignored. */
   #turn = 0;
   #lastEvent = performance.now();
   #lastOpen = performance.now();
@@ -43,13 +44,13 @@ export class Stream {
     return this.name === 'login' || this.name === 'forbidden';
   }
 
-  /** The list of the next state. */
+  /** The query of the following states. */
   ask(query) {
     this.#query = query;
     this.refresh();
   }
 
-  /** The state of now, also while paused. */
+  /** Gets the current state, even while paused. */
   refresh() {
     if (this.ended) return;
     if (this.#paused) void this.#probe();
@@ -64,7 +65,7 @@ export class Stream {
     this.#become('paused');
   }
 
-  /** The app's answer to another request says that the login has ended. */
+  /** The app's answer to another request shows that the login has ended. */
   end(name) {
     this.#close();
     this.#become(name);
@@ -96,7 +97,7 @@ export class Stream {
     this.#source = undefined;
   }
 
-  /** An EventSource does not tell why it failed: an ordinary request does. */
+  /** An EventSource does not reveal why it failed, but an ordinary request does. */
   async #probe() {
     this.#close();
     const turn = this.#turn;
@@ -105,7 +106,7 @@ export class Stream {
     if (answer.ended !== undefined) return this.#become(answer.ended);
     if (answer.body !== undefined) this.#onState(answer.body);
     if (this.#paused) return;
-    // An app that answers, but sends no events: the page asks now and then.
+    // An app that answers, but sends no events: the page polls.
     if (answer.body === undefined || this.#tries > 1) this.#become('reconnecting');
     const delay = DELAYS[Math.min(this.#tries, DELAYS.length - 1)];
     this.#tries += 1;

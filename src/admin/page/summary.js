@@ -4,9 +4,9 @@ import { draw, History } from './sparkline.js';
 import { bytes, count, exactBytes, exactRate, plural, rate } from './units.js';
 import { refusalWords } from './words.js';
 
-/** Milliseconds. */
+/** Milliseconds in which a refusal counts as recent. */
 const RECENT = 5 * 60_000;
-/** The server's list of refusals is no longer. */
+/** The greatest length of the server's list of refusals. */
 const MOST_REFUSALS = 100;
 
 export class Summary {
@@ -27,7 +27,7 @@ export class Summary {
     if (replica !== null) setText(byId('process'), plain(replica, 60));
   }
 
-  /** After all writes: each chart asks for its size. */
+  /** Call this after all writes: each chart reads its size, which costs a layout after a write. */
   draw() {
     draw(byId('received-line'), this.#received, true);
     draw(byId('sent-line'), this.#sent, true);

@@ -1,18 +1,18 @@
 // The list of open tunnels. The server filters, sorts and cuts; the page keeps one row for each id.
 import { byId, element, setAttribute, setText } from './dom.js';
-import { Hold } from './hold.js';
+import { RowLock } from './row-lock.js';
 import { COLUMNS, MOST } from './query.js';
 import { Row } from './row.js';
 import { count, plural } from './units.js';
 
-/** Rows out of sight are written once in so many states: layout of 200 rows costs more than all the rest. */
+/** A row outside of the window is written in one of so many states: the layout of 200 rows costs more than all other work. */
 const UNSEEN_PERIOD = 10;
 
 export class TunnelList {
   #rows = new Map();
   #byNode = new WeakMap();
   #body = byId('rows');
-  #hold = new Hold(this.#body);
+  #lock = new RowLock(this.#body);
   #watcher = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: '100px' });
   #buttons = new Map();
   #states = 0;
@@ -75,7 +75,7 @@ export class TunnelList {
   show(state, query) {
     const { tunnels, time } = state;
     const listed = new Set(tunnels.map(({ id }) => id));
-    const reason = this.#body.childElementCount === 0 ? undefined : this.#hold.reason;
+    const reason = this.#body.childElementCount === 0 ? undefined : this.#lock.reason;
     byId('tunnels').classList.toggle('replicated', state.replicas !== undefined);
     let waiting = 0;
     let turn = this.#states++;
@@ -96,7 +96,7 @@ export class TunnelList {
     this.#describe(state, query, reason, waiting);
   }
 
-  /** After all writes: each chart asks for its size. */
+  /** Call this after all writes: each chart reads its size, which costs a layout after a write. */
   draw() {
     for (const row of this.#rows.values()) if (row.visible) row.draw();
   }
@@ -119,7 +119,7 @@ export class TunnelList {
     this.#rows.delete(id);
   }
 
-  /** Moves only rows that are out of place, and returns the focus to a row that lost it by its move. */
+  /** Moves only rows that are out of place. A row that had the focus gets the focus again after its move. */
   #arrange(tunnels) {
     const focused = document.activeElement;
     let next = this.#body.firstElementChild;

@@ -9,7 +9,7 @@ import { printMessage, type Io } from '../process/io.js';
 import { writeOut } from './output.js';
 import { factsOf, type RecordingFacts } from './recording-facts.js';
 
-/** The longest text of a column, in characters. */
+/** Limit of the characters of a column. */
 const MOST_SHOWN = 40;
 
 interface Unreadable {
@@ -35,7 +35,7 @@ export async function recordingsIn(paths: readonly string[]): Promise<string[]> 
   return files.flat();
 }
 
-/** Is the path a folder? False for a missing path, which is reported when it is opened. */
+/** Is the path a folder? False for a missing path: the error is reported when the path is opened. */
 export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
@@ -70,7 +70,7 @@ export async function list(
   return unreadable.length > 0 ? EXIT.config : EXIT.ok;
 }
 
-/** One recording a line, so that line-based programs can read the list. */
+/** One recording per line, so that line-based programs can read the list. */
 function jsonOf(entries: readonly (RecordingFacts | Unreadable)[]): string {
   const lines = entries.map((entry) => String(onOneLine(JSON.stringify(entry))));
   return lines.length === 0 ? '[]\n' : `[\n${lines.join(',\n')}\n]\n`;

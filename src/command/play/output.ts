@@ -4,7 +4,7 @@ import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 import type { Io } from '../process/io.js';
 
-/** The reader of standard output is gone, such as `head`: the command ends in silence. */
+/** The reader of standard output, such as `head`, has closed the pipe: the command ends without a message. */
 export class OutputClosed extends Error {}
 
 /** Writes to standard output. Resolves once the bytes are written, so that a slow reader slows the recording. */

@@ -1,6 +1,6 @@
 import { helpLines, type Args, type OptionSpecs } from '../command-line/args.js';
 
-/** The options of `express-wstunnel play`, in the order of the help and the README table. */
+/** The options of `express-wstunnel play`, in the order of the help and of the table in the README. */
 export const PLAY_FLAGS = {
   speed: { value: 'NUMBER', help: 'times the recorded speed: 0.01 to 1000, or max' },
   to: { value: 'FORMAT', help: 'novnc, fbs, asciicast or raw; into a new file' },

@@ -5,12 +5,12 @@ import { UNFINISHED } from '../../record/file/names.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 
-/** The bytes from the server that decide on the kind. */
-const MOST_LOOKED_AT = 4096;
+/** The number of first bytes to the client that decide on the kind. */
+const KIND_BYTES = 4096;
 
 /**
- * `finished`: complete. `stopped`: finished by a limit, before the tunnel ended. `unfinished`: the tunnel is open, or the process of the
- * recorder was killed. `cut`: the end of the file is missing. `damaged`: wrong bytes follow the last readable record.
+ * `finished`: complete. `stopped`: finished by a limit, before the tunnel ended. `unfinished`: the tunnel is open, or the process that
+ * recorded was killed. `cut`: the end of the file is missing. `damaged`: wrong bytes follow the last readable record.
  */
 export type RecordingState = 'finished' | 'stopped' | 'unfinished' | 'cut' | 'damaged';
 
@@ -100,15 +100,15 @@ async function look(reader: RecordingReader) {
     else {
       bytesOut += bytes.length;
       // A copy, since the record is a part of a larger buffer.
-      if (length < MOST_LOOKED_AT) parts.push(Buffer.from(bytes.subarray(0, MOST_LOOKED_AT - length)));
+      if (length < KIND_BYTES) parts.push(Buffer.from(bytes.subarray(0, KIND_BYTES - length)));
       length += bytes.length;
     }
-    if (reader.summary && length >= MOST_LOOKED_AT) break;
+    if (reader.summary && length >= KIND_BYTES) break;
   }
   return { start: Buffer.concat(parts), duration, bytesOut, bytesIn };
 }
 
-/** Terminals get text; a character may be cut at the end. */
+/** The bytes for a terminal are text; the last character may be cut. */
 function kindOf(start: Buffer): RecordingFacts['kind'] {
   const text = start.toString('latin1');
   if (/^RFB \d{3}\.\d{3}\n/.test(text)) return 'vnc';
@@ -117,7 +117,7 @@ function kindOf(start: Buffer): RecordingFacts['kind'] {
   return isText ? 'terminal' : 'other';
 }
 
-/** A damaged header may have any number. */
+/** A damaged header may have a number that is no date. */
 function dateOf(epoch: number): string {
   const date = new Date(epoch);
   return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString();

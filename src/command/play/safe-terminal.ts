@@ -1,7 +1,7 @@
 /**
- * Passes to a terminal what text, colours, cursor and screens need, and drops the other control characters and sequences. A recording is
- * what a server, or a user of the server, has sent: written to a terminal unchanged, it could set the clipboard (OSC 52), change keys and
- * titles, write files, or make the terminal answer, and the shell would read the answer as typed commands.
+ * Passes text and the sequences for colours, cursor and screens to a terminal, and drops all other control characters and sequences. A
+ * server, or a user of the server, chose the bytes of a recording: in a terminal they could set the clipboard (OSC 52), change keys and
+ * titles, write files, or make the terminal send an answer, which the shell would read as typed commands.
  */
 export class SafeTerminal {
   /** The alternate screen is shown. */
@@ -18,9 +18,9 @@ export class SafeTerminal {
     return safe;
   }
 
-  /** Sequences that give the terminal back as it was. */
+  /** Sequences that restore the terminal. */
   reset(): string {
-    // 1049 also moves the cursor: only from the alternate screen.
+    // 1049 also moves the cursor, and is sent only if the alternate screen is shown.
     return `${this.isAlternate ? '\u001b[?1049l' : ''}\u001b[!p\u000f\u001b[0m\u001b[?25h\r\n`;
   }
 
@@ -98,10 +98,13 @@ export class SafeTerminal {
   }
 }
 
-/** Moves, erasing, inserting, scrolling, colours, margins, tabs, the saved cursor, and the cursor's shape. Nothing that is answered. */
+/** Moves, erasing, inserting, scrolling, colours, margins, tabs, the saved cursor, and the cursor's shape: sequences without an answer. */
 const SAFE_SEQUENCE = /^(?:[\d;:]*[A-MPSTXZ`abdefgmrsu@]|\?\d*[JK]|\d* q)$/;
 
-/** Insert; origin, wrapping, blinking, the cursor, the alternate screen. No mouse, no paste brackets, no focus reports: they are input. */
+/**
+ * Insert; origin, wrapping, blinking, the cursor, the alternate screen. The modes for mouse, bracketed paste and focus reports are missing,
+ * because they make the terminal send input.
+ */
 const SAFE_MODE = /^(?:4|20|\?(?:[567]|12|25|47|1047|1048|1049)(?:;(?:[567]|12|25|47|1047|1048|1049))*)[hl]$/;
 
 /** Printable characters, and BEL, BS, TAB, LF, VT, FF, CR, SO and SI. */

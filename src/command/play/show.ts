@@ -34,7 +34,7 @@ export async function playTerminal(
   }
 }
 
-/** A timer has a longest time: a longer pause needs several timers. */
+/** A timer has a maximum delay: a longer pause needs several timers. */
 async function until(due: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   for (let left = due - performance.now(); left > 0; left = due - performance.now())
@@ -74,6 +74,6 @@ function sentOf({ direction, bytesIn }: RecordingFacts): string {
 
 function adviceFor({ kind }: RecordingFacts): string {
   return kind === 'vnc'
-    ? 'to see the desktop in a browser, add --listen 6080 --web novnc; --to fbs and --to novnc are for other players'
-    : 'a terminal can not show these bytes: --to raw --output FILE writes them to a file';
+    ? 'to play the desktop in a browser, add --listen 6080 --web novnc; for other players, convert with --to fbs or --to novnc'
+    : 'these bytes are not text for a terminal: write them to a file with --to raw --output FILE';
 }

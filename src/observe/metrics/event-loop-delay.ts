@@ -3,7 +3,7 @@ import { Histogram } from './histogram.js';
 /** Milliseconds between two samples. */
 const INTERVAL = 100;
 
-/** Samples after the last page of metrics: ten minutes. */
+/** Samples after the last page of metrics, in ten minutes. */
 const MOST_UNREAD = 6000;
 
 const histogram = new Histogram([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]);

@@ -21,7 +21,7 @@ export const FAMILIES = {
   wstunnel_backend_tunnels: ['gauge', 'Open tunnels, by backend.'],
   wstunnel_backend_up: [
     'gauge',
-    '1, or 0 from a failure of the backend until its next connection, by backend.',
+    '0 from a failure of the backend until its next connection, otherwise 1; by backend.',
   ],
   wstunnel_backend_failures_total: [
     'counter',
@@ -29,11 +29,11 @@ export const FAMILIES = {
   ],
   wstunnel_backend_connect_duration_seconds: [
     'histogram',
-    'Time to connect to a backend, with TLS and the opening handshake of a WebSocket backend.',
+    'Time to connect to a backend, including TLS, the opening handshake of a WebSocket backend, and the start of a program.',
   ],
   wstunnel_programs: ['gauge', 'Processes of programs that the tunnels started, by state.'],
   wstunnel_revalidations_total: ['counter', 'Login checks of open tunnels, by outcome.'],
-  wstunnel_draining: ['gauge', '1 after close(), when new tunnels are refused; otherwise 0.'],
+  wstunnel_draining: ['gauge', '1 after close(): new tunnels are refused; otherwise 0.'],
   wstunnel_event_loop_delay_seconds: [
     'histogram',
     'How late timers of this process run, sampled ten times a second while the metrics are read.',

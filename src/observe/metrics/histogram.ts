@@ -11,11 +11,11 @@ export class Histogram {
   }
 
   observe(value: number): void {
-    // A bucket has its bound as well: `le` is "less or equal".
+    // A bucket includes its bound: `le` is "less or equal".
     let bucket = 0;
     while (bucket < this.bounds.length && value > (this.bounds[bucket] ?? Infinity)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    // A sum that falls would look like a restart. A clock may give a negative time, never a negative duration.
+    // Prometheus takes a sum that falls for a restart.
     this.#sum += Math.max(0, value);
   }
 
@@ -29,7 +29,7 @@ export class Histogram {
   }
 
   /** For each bound the number of values up to the bound, and at the end the number of all values. */
-  cumulated(): number[] {
+  cumulativeCounts(): number[] {
     let total = 0;
     return Array.from(this.#counts, (count) => (total += count));
   }

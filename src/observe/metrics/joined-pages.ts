@@ -1,4 +1,4 @@
-/** Joins the pages of several processes. Each sample gets one more label with the process, so that no series comes twice. */
+/** Joins the pages of several processes. Each sample gets one more label with the process, so that all series differ. */
 export function joinPages(label: string, pages: readonly (readonly [value: number, page: string])[]): string {
   /** By metric: HELP and TYPE, then the samples. */
   const families = new Map<string, string[]>();
@@ -9,7 +9,7 @@ export function joinPages(label: string, pages: readonly (readonly [value: numbe
       if (keyword !== undefined) {
         family = families.get(name) ?? [];
         families.set(name, family);
-        // Before the first sample: the HELP and TYPE of the first page.
+        // Only the first page with the metric gives HELP and TYPE.
         if (family.length < 2) family.push(line);
       } else if (line !== '') family.push(withLabel(line, `${label}="${value}"`));
     }

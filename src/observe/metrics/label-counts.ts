@@ -1,7 +1,7 @@
 /** Limit of the values of a label. A series for each value would cost memory here and in Prometheus. */
 const MOST_VALUES = 1000;
 
-/** The label value for values above the limit. */
+/** The label value that counts all values above the limit. */
 export const OTHER = 'other';
 
 /** A counter with labels. */

@@ -7,13 +7,13 @@ export const DYNAMIC = 'dynamic';
 /** How the opening of a tunnel ended. */
 export type HandshakeOutcome = 'opened' | 'refused' | 'failed' | 'gone';
 
-/** `refused` is the fault of the request, `failed` of the server or a backend. */
+/** `refused`: the request is at fault. `failed`: the server or a backend is at fault. */
 export function outcomeOf({ code, status }: TunnelError): HandshakeOutcome {
   if (code === 'WSTUNNEL_CLIENT_GONE') return 'gone';
   return status >= 500 ? 'failed' : 'refused';
 }
 
-/** From here on, the peer may choose any close code (RFC 6455 section 7.4.2); a Close below has one of 15 registered codes. */
+/** The lowest close code that a peer may choose freely (RFC 6455 section 7.4.2). Below are 15 registered codes. */
 const PRIVATE = 3000;
 
 /** Our only private close code: a tunnel that another tunnel of the same user has replaced (409 Conflict). */

@@ -15,7 +15,7 @@ export class MetricsPage {
   /** Adds the samples of a histogram. */
   histogram(name: FamilyName, histogram: Histogram, labels: Labels = {}): void {
     const lines = this.#linesOf(name);
-    const counts = histogram.cumulated();
+    const counts = histogram.cumulativeCounts();
     for (const [index, bound] of [...histogram.bounds, Infinity].entries())
       lines.push(`${name}_bucket${textOf({ ...labels, le: numberText(bound) })} ${counts[index] ?? 0}`);
     lines.push(`${name}_sum${textOf(labels)} ${numberText(histogram.sum)}`);

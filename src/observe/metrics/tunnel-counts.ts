@@ -6,7 +6,7 @@ import { closeCodeLabel, type HandshakeOutcome } from './labels.js';
 
 const OPENING_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const CONNECT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Around 50 and 100 ms users begin to notice the delay of a desktop. */
+/** Users begin to notice the delay of a desktop between 50 and 100 ms. */
 const ROUND_TRIP_SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
@@ -52,8 +52,8 @@ export class TunnelCounts {
   }
 
   /**
-   * The bytes to show. The byte counts of a tunnel fall at its end by the bytes that the other side did not accept: then the
-   * counters keep their values until other tunnels have made up for the difference.
+   * The byte counters, which must not fall. At the end of a tunnel, the sums lose the bytes that the other side did not accept: the
+   * counters then keep their values until the sums exceed these values again.
    */
   rising(received: number, sent: number): { readonly received: number; readonly sent: number } {
     this.#received = Math.max(this.#received, received);

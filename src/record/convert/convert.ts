@@ -7,8 +7,8 @@ import { toFbs } from './fbs.js';
 import { toNoVNC } from './novnc.js';
 
 /**
- * `novnc`: the recording of noVNC and websockify, a script of base64. `fbs`: FBS 001.000 of rfbproxy, for VNC. `asciicast`: version 3 of
- * asciinema, for terminals. `raw`: the bytes to the client alone.
+ * `novnc`: the format of noVNC and websockify, a script with base64. `fbs`: FBS 001.000 of rfbproxy, for VNC. `asciicast`: asciicast
+ * version 3 of asciinema, for terminals. `raw`: only the bytes to the client.
  */
 export type RecordingFormat = 'novnc' | 'fbs' | 'asciicast' | 'raw';
 
@@ -27,7 +27,7 @@ const FORMATS: readonly RecordingFormat[] = ['novnc', 'fbs', 'asciicast', 'raw']
 export type Records = AsyncIterable<RecordedBytes>;
 
 /**
- * The recording in another format, piece by piece. A recording without an end, such as after a crash, is converted as far as it goes.
+ * Converts a recording, piece by piece. A recording without an end, such as after a crash, is converted up to its last whole record.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an unknown format or an invalid option.
  */

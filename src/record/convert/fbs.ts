@@ -1,6 +1,6 @@
 import type { Records } from './convert.js';
 
-/** The largest time of a block: 49 days. */
+/** The largest time of a block in milliseconds: 49 days. */
 const MAX_TIME = 2 ** 32 - 1;
 
 /** FBS 001.000: blocks of a length, bytes padded to a multiple of four, and milliseconds. Only the server's bytes. */

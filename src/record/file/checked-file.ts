@@ -4,7 +4,7 @@ import type { QueueTarget } from './disk-queue.js';
 /** Milliseconds between two checks. */
 const CHECK_EVERY = 5000;
 
-/** A file that somebody may remove meanwhile: without a check, the system would accept bytes for a file that nobody can open. */
+/** Checks now and then that the file still exists. Otherwise the system accepts bytes for a removed file, which nobody can open. */
 export class CheckedFile implements QueueTarget {
   readonly #created: NewFile;
   #checked = performance.now();

@@ -4,24 +4,24 @@ export interface QueueTarget {
   writev(parts: Buffer[]): Promise<{ readonly bytesWritten: number }>;
 }
 
-/** Bytes of a block for a few bytes, such as one keystroke. */
+/** Bytes of a small block, for data such as one keystroke, and of a large block. */
 const SMALL = 4096;
 const LARGE = 64 * 1024;
 
 /**
- * Blocks of one write, 4 MiB. A busy process begins only one write of a recording in each event-loop turn, and may read 2 MiB in that turn:
- * with smaller writes the queue would fill up, however fast the disk is.
+ * Blocks of one write: 4 MiB. A busy process begins only one write of a recording in each event-loop turn, and may read 2 MiB in that turn:
+ * with smaller writes the queue would fill up even on a fast disk.
  */
 const MOST_AT_ONCE = 64;
 
-/** Milliseconds that a few bytes may stay in memory: a write for each keystroke would cost as much as the relay of a keystroke. */
+/** Milliseconds in which small records are gathered: a write for each keystroke would cost as much as the relay of the keystroke. */
 const GATHERING = 50;
 
 /** Unused large blocks, as many as one recording may queue: the first use of new memory costs more than the copy. */
 const pool: Buffer[] = [];
 const MOST_POOLED = 512;
 
-/** Blocks that stay in memory after a burst, and milliseconds after which the others are freed. */
+/** Blocks that stay in the pool after a burst, and milliseconds after which the others are freed. */
 const MOST_KEPT = 64;
 const KEPT_FOR = 10_000;
 let trimming: NodeJS.Timeout | undefined;
@@ -69,7 +69,7 @@ export class DiskQueue {
     this.#onFailure = onFailure;
   }
 
-  /** Copies the bytes. Call `flush` or `flushSoon` afterwards. `expected`: bytes that follow before that call, these included. */
+  /** Copies the bytes. Call `flush` or `flushSoon` afterwards. `expected`: the sum of bytes before that call, for the choice of a block. */
   add(bytes: Uint8Array, expected = bytes.length): void {
     if (this.isFailed) return;
     let at = 0;
@@ -94,7 +94,7 @@ export class DiskQueue {
     this.flush();
   }
 
-  /** Begins to write if many bytes are queued, or else some time later. */
+  /** Begins to write at once if many bytes are queued, otherwise within 50 ms. */
   flushSoon(): void {
     if (this.queued >= LARGE) this.flush();
     else if (!this.#isWriting && !this.isFailed) this.#timer ??= setTimeout(() => this.flush(), GATHERING);
@@ -109,7 +109,7 @@ export class DiskQueue {
     void this.#write(this.#file);
   }
 
-  /** Resolves when nothing is queued any more, and at a failure. */
+  /** Resolves when the queue is empty or has failed. */
   untilIdle(): Promise<void> {
     if (this.queued === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -165,7 +165,7 @@ function memoryFor(bytes: number): Buffer {
   return pool.pop() ?? Buffer.allocUnsafeSlow(LARGE);
 }
 
-/** Returns the number of bytes. A disk that becomes full accepts a part of the bytes first, and fails at the next write. */
+/** Resolves to the number of bytes. A disk that becomes full first accepts a part of the bytes, and fails the next write. */
 export async function writeAll(file: QueueTarget, parts: Buffer[]): Promise<number> {
   const size = parts.reduce((sum, { length }) => sum + length, 0);
   let at = (await file.writev(parts)).bytesWritten;
@@ -173,7 +173,7 @@ export async function writeAll(file: QueueTarget, parts: Buffer[]): Promise<numb
   const bytes = Buffer.concat(parts);
   while (at < size) {
     const { bytesWritten } = await file.write(bytes, at, size - at);
-    // Without this check, a file system that accepts nothing would keep the loop running for ever.
+    // Without this check, the loop would never end on a file system that accepts no byte.
     if (bytesWritten === 0) throw new Error('the disk accepts no more bytes');
     at += bytesWritten;
   }

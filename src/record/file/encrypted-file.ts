@@ -2,19 +2,19 @@ import { Writable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { writeAll, type QueueTarget } from './disk-queue.js';
 
-/** A stream of the app, such as a cipher, in front of a file. */
+/** Passes the bytes of a file through a stream of the app, such as a cipher. */
 export class EncryptedFile implements QueueTarget {
   readonly #stream: Duplex;
   readonly #piped: Promise<void>;
 
-  /** `onFailure` is called for a stream that fails while no byte is written, too. */
+  /** `onFailure` is also called if the stream fails between two writes. */
   constructor(stream: Duplex, file: QueueTarget, onFailure: (error: unknown) => void) {
     this.#stream = stream;
     this.#piped = pipeline(stream, new Target(file));
     this.#piped.catch(onFailure);
   }
 
-  /** Resolves when the stream has accepted all parts: the memory of the parts is used again. */
+  /** Resolves when the stream has accepted all parts: the caller then reuses the memory of the parts. */
   async writev(parts: Buffer[]): Promise<{ readonly bytesWritten: number }> {
     const sum = parts.reduce((size, { length }) => size + length, 0);
     for (const part of parts) await this.#accepted(part);

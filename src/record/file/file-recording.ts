@@ -11,8 +11,8 @@ import { EncryptedFile } from './encrypted-file.js';
 import { createFile, ENCRYPTED, SUFFIX, type NewFile } from './names.js';
 
 /**
- * Bytes that one recording may queue in front of a slow disk. By measurement, where all threads share one core, a download of 1 GB/s fills
- * 8 MiB before the kernel lets the writing thread run. A screen of 3840x2160 without compression has 32 MiB.
+ * Bytes that one recording may queue for a slow disk. Measured with all threads on one core: a download of 1 GB/s fills 8 MiB before the
+ * kernel schedules the writing thread. An uncompressed screen of 3840x2160 has 32 MiB.
  */
 export const MOST_QUEUED = 32 * 1024 * 1024;
 /** Bytes that all recordings of one recorder may queue together. */
@@ -34,9 +34,9 @@ export interface RecordingSettings {
 }
 
 /**
- * The recording of one tunnel in a file. After a failure the recording ends: bytes after a gap would be useless to a player. A recording
- * that was stopped by a limit is finished, with the reason in the index. After an error of the disk the file stays as `.part`, with
- * all records up to the error.
+ * The recording of one tunnel in a file. A failure ends the recording, since a player can't use bytes after a gap. If a limit stops the
+ * recording, the file is finished, with the reason in the index. After an error of the disk, the file keeps the name `.part` and has all
+ * records up to the error.
  */
 export class FileRecording implements Recorder {
   readonly whenFails: 'close' | 'continue';
@@ -74,7 +74,7 @@ export class FileRecording implements Recorder {
     this.#file = this.#open(cipher);
   }
 
-  /** Aborted when the recording fails, which may be between two calls of `out`. */
+  /** Aborted when the recording fails, possibly between two calls of `out`. */
   get failed(): AbortSignal {
     return this.#failing.signal;
   }
@@ -99,10 +99,10 @@ export class FileRecording implements Recorder {
     const size = bytes.length + Math.ceil(bytes.length / MAX_RECORD) * RECORD_HEAD;
     const encoder = this.#encoder;
     if (encoder.size + size + encoder.endSize > this.#settings.maxBytes)
-      throw this.#stop(ms, `the file has its largest size, ${this.#settings.maxBytes} bytes`);
+      throw this.#stop(ms, `the file has reached its limit of ${this.#settings.maxBytes} bytes (maxBytes)`);
     const { budget } = this.#settings;
     if (this.#queue.queued + size > MOST_QUEUED || budget.used + size > MOST_QUEUED_OF_ALL)
-      throw this.#stop(ms, 'the disk is too slow: its queue is full');
+      throw this.#stop(ms, 'the disk is too slow, and the queue is full');
     for (let at = 0; at < bytes.length; at += MAX_RECORD) {
       const part = bytes.subarray(at, at + MAX_RECORD);
       encoder.head(this.#head, 0, direction, ms, part.length);

@@ -11,7 +11,7 @@ export const UNFINISHED = '.part';
 /** Characters of a name: file systems allow 255 bytes, and suffixes follow. */
 const MAX_NAME = 120;
 
-/** Windows opens a device in place of a file of this name, with any suffix. */
+/** Under these names, with any suffix, Windows opens a device in place of a file. */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /** Files of the same name in one folder. */
@@ -30,7 +30,7 @@ export function defaultName({ id, user }: TunnelInfo, start: number): string {
   return safeName(`${time}-${safeName(user ?? 'nobody').slice(0, 60)}-${id.slice(0, 8)}`);
 }
 
-/** A file that only this process writes, and the path at the end. */
+/** A file that only this process writes, and the paths until and after the end of the recording. */
 export interface NewFile {
   readonly file: FileHandle;
   readonly countsNames: boolean;
@@ -38,14 +38,14 @@ export interface NewFile {
   readonly path: string;
 }
 
-/** Does the file no longer exist under any name? A file system that never counts names gives 0 from the start. */
+/** Has the file no name any more? Some file systems do not count names, and report 0 from the start. */
 export async function isRemoved({ file, countsNames }: NewFile): Promise<boolean> {
   return countsNames && (await file.stat()).nlink === 0;
 }
 
 /**
- * Creates `name.wsrec.part`, or with a number if the name is in use. Whoever has created the unfinished file may rename it: the check for
- * `name.wsrec` comes afterwards, so that no other recorder can create that name in between.
+ * Creates `name.wsrec.part`, or `name.1.wsrec.part` and so on if the name is in use. Only the recorder that created the unfinished file
+ * may rename the file. `name.wsrec` is checked afterwards, so that no other recorder can create that name after the check.
  */
 export async function createFile(folder: string, name: string, suffix = SUFFIX): Promise<NewFile> {
   for (let count = 0; count < MOST_TRIES; count++) {
@@ -60,7 +60,9 @@ export async function createFile(folder: string, name: string, suffix = SUFFIX):
     await file.close();
     await unlink(unfinished);
   }
-  throw new Error(`${MOST_TRIES} recordings are named ${name}: choose other names or move recordings away`);
+  throw new Error(
+    `${MOST_TRIES} recordings are named ${name}: change the option name, or move recordings to another folder`,
+  );
 }
 
 /** Undefined if the file exists. `wx` follows no symbolic link. */

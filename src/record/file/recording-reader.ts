@@ -17,7 +17,7 @@ import { parseIndex } from '../format/metadata.js';
 
 const READ_SIZE = 64 * 1024;
 
-/** Reads a file that `fileRecorder()` has written, or is writing. */
+/** Reads a file of `fileRecorder()`, finished or not. */
 export class RecordingReader {
   readonly header: RecordingHeader;
   /** From the end of the file; undefined for a file without an end, such as after a crash. */

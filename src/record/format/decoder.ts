@@ -17,7 +17,7 @@ import {
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads a recording piece by piece. Never throws, whatever the bytes are: `failure` says what is wrong, and the records before stay
+ * Reads a recording piece by piece. Never throws, whatever the bytes are: `failure` says what is wrong, and all earlier records are
  * valid. Needs memory for one record at most.
  */
 export class RecordingDecoder {
@@ -26,17 +26,17 @@ export class RecordingDecoder {
   summary: RecordingSummary | undefined;
   /** The end was read: no record is missing. */
   isComplete = false;
-  /** What is wrong with the bytes. No record is read any more. */
+  /** What is wrong with the bytes. After a failure, no further record is read. */
   failure: string | undefined;
   /** The start of an unfinished header or record. */
-  #held = NOTHING;
-  #heldLength = 0;
+  #partial = NOTHING;
+  #partialLength = 0;
   /** Bytes that are needed for the next step. */
   #need: number;
   #isInHeader: boolean;
   #lastMs = 0;
 
-  /** `atRecord`: the first byte is the first byte of a record, as the index names it, and not of the file. */
+  /** `atRecord`: the bytes begin with a record, at an offset of the index, and not with the header of the file. */
   constructor(atRecord = false) {
     this.#need = atRecord ? RECORD_HEAD : HEADER_SIZE;
     this.#isInHeader = !atRecord;
@@ -44,7 +44,7 @@ export class RecordingDecoder {
 
   /** Bytes of an unfinished record. */
   get rest(): number {
-    return this.#heldLength;
+    return this.#partialLength;
   }
 
   /** Returns the records that the chunk completes. Their bytes may be part of the chunk: do not reuse the chunk. */
@@ -53,32 +53,32 @@ export class RecordingDecoder {
     let at = 0;
     while (!this.failure && !this.isComplete) {
       const need = this.#need;
-      const isInChunk = this.#heldLength === 0 && chunk.length - at >= need;
+      const isInChunk = this.#partialLength === 0 && chunk.length - at >= need;
       if (!isInChunk) {
-        at += this.#hold(chunk, at);
-        if (this.#heldLength < need) break;
+        at += this.#collect(chunk, at);
+        if (this.#partialLength < need) break;
       }
-      const unit = isInChunk ? chunk.subarray(at, at + need) : this.#held.subarray(0, need);
+      const unit = isInChunk ? chunk.subarray(at, at + need) : this.#partial.subarray(0, need);
       this.#need = this.#isInHeader ? this.#readHeader(unit) : this.#readRecord(unit, records);
       if (this.#need > need) continue;
       // The unit is complete.
       if (isInChunk) at += need;
-      this.#held = NOTHING;
-      this.#heldLength = 0;
+      this.#partial = NOTHING;
+      this.#partialLength = 0;
       this.#need = RECORD_HEAD;
     }
     return records;
   }
 
   /** Copies bytes until the next step is possible. Returns the number of bytes. */
-  #hold(chunk: Buffer, at: number): number {
-    if (this.#held.length < this.#need) {
+  #collect(chunk: Buffer, at: number): number {
+    if (this.#partial.length < this.#need) {
       const larger = Buffer.allocUnsafeSlow(this.#need);
-      this.#held.copy(larger, 0, 0, this.#heldLength);
-      this.#held = larger;
+      this.#partial.copy(larger, 0, 0, this.#partialLength);
+      this.#partial = larger;
     }
-    const copied = chunk.copy(this.#held, this.#heldLength, at, at + this.#need - this.#heldLength);
-    this.#heldLength += copied;
+    const copied = chunk.copy(this.#partial, this.#partialLength, at, at + this.#need - this.#partialLength);
+    this.#partialLength += copied;
     return copied;
   }
 
@@ -106,7 +106,7 @@ export class RecordingDecoder {
     const isKnown = kind === KIND.out || kind === KIND.in || kind === KIND.index || kind === KIND.end;
     if (!isKnown || unit[1] !== 0) return this.#fail('damaged: a record of an unknown kind');
     if (length > MAX_RECORD) return this.#fail('damaged: a record is too long');
-    if (ms < this.#lastMs) return this.#fail('damaged: a record is older than the record before');
+    if (ms < this.#lastMs) return this.#fail('damaged: a record is earlier than the previous record');
     const size = RECORD_HEAD + length;
     if (unit.length < size) return size;
     this.#lastMs = ms;

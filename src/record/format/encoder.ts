@@ -14,7 +14,7 @@ import {
   type RecordingHeader,
 } from './layout.js';
 
-/** Bytes between two entries of the index at the beginning. Doubled each time the index is full. */
+/** Bytes between two entries of the index, until the index is full; then the distance is doubled. */
 const FIRST_STEP = 64 * 1024;
 
 /** Characters. The longest text of a header. */
@@ -41,7 +41,7 @@ export class RecordingEncoder {
 
   header(header: RecordingHeader): Buffer {
     const { start, direction } = header;
-    // A client may choose its user name and URL.
+    // Clients may choose the user name and the URL.
     const shorten = (_key: string, value: unknown) =>
       typeof value === 'string' ? value.slice(0, MAX_TEXT) : value;
     const json = Buffer.from(JSON.stringify({ start, direction, tunnel: header.tunnel }, shorten));

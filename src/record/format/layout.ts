@@ -3,14 +3,14 @@
  *
  *     header   8 magic | 1 version | 3 zero | 4 length of the JSON | JSON: start, direction, tunnel
  *     record   1 kind | 1 zero | 6 milliseconds since the start | 4 length | bytes
- *     index    a record: 4 length of the JSON | JSON: duration, bytes, completeness | entries: 6 milliseconds, 6 offset
+ *     index    a record: 4 length of the JSON | JSON: duration, bytesOut, bytesIn, stopped | entries: 6 milliseconds, 6 offset
  *     end      a record: 2 zero | 6 offset of the index | 8 magic
  *
  * The file is only appended to. Without index and end (after a crash) all whole records can still be read. The end has a fixed size,
  * so that a reader finds the index from the end of the file.
  */
 
-/** As in PNG, the first byte and the line ends reveal a file that was transferred as text. */
+/** As in PNG, the first byte and the line break reveal a file that was transferred as text. */
 export const MAGIC = Buffer.from('\x89WSREC\r\n', 'latin1');
 export const END_MAGIC = Buffer.from('WSRECEND', 'latin1');
 export const VERSION = 1;

@@ -56,7 +56,7 @@ export function recordOf(args: ListenArgs, inFile: RecordSettings | undefined): 
   return given.folder === undefined ? undefined : (given as unknown as RecordSettings);
 }
 
-/** Frames may be compressed: their bytes are useless to a player. @throws {CommandError} */
+/** Refuses a backend that speaks WebSocket in frames. @throws {CommandError} */
 export function requireRecordable(rule: Pick<Rule, 'server' | 'rules' | 'else'>): void {
   const { server, rules = [], else: otherwise } = rule;
   const host = everyHostOf(server).find(({ url, mode }) => url !== undefined && mode !== 'bytes');

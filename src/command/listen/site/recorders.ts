@@ -13,7 +13,7 @@ type Recorder = NonNullable<MiddlewareOptions['record']>;
 /** Nobody else may list or read the recordings. */
 const MODE = 0o700;
 
-/** The recorder outlives a reload: its recordings share one limit of memory. */
+/** Keeps the recorder over reloads, so that old and new recordings share one memory limit. */
 export class Recorders {
   readonly #report: (message: string) => void;
   #last: { readonly settings: RecordSettings; readonly recorder: Recorder } | undefined;
@@ -47,10 +47,10 @@ export function checkRecordFolder(plan: Plan): void {
     if (isInside(realOf(served.folder), real))
       throw new CommandError(
         EXIT.config,
-        `--record ${folder}: recordings contain secrets, and ${served.by} serves ${served.folder} with everything in it: give a folder outside of it`,
+        `--record ${folder}: recordings contain secrets, and ${served.by} serves everything in ${served.folder}: give a folder outside of that folder`,
       );
   try {
-    // A folder needs the right to search as well.
+    // To create a file in a folder, the process also needs the search permission.
     accessSync(checked, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw notWritable(checked, error);

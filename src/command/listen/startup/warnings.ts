@@ -54,7 +54,7 @@ function unguardedOf(plan: Plan): string[] {
 function recordedOf({ record }: Plan): string[] {
   if (record?.direction !== 'both') return [];
   return [
-    `everything that clients type, passwords too, is recorded in ${record.folder}: leave this out with --record-direction out`,
+    `everything that clients type, passwords too, is recorded in ${record.folder}: record only what clients receive with --record-direction out`,
   ];
 }
 

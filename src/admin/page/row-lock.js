@@ -1,13 +1,13 @@
-// When rows must keep their place: while the pointer aims, while a button is pressed, while the keyboard is in the list, and while text
-// is selected. Otherwise a click could end another tunnel than the one it was meant for.
+// Rows keep their places while the pointer moves over the list or presses a button, while the list has the keyboard focus, and while
+// text is selected. Otherwise a row could move just before a click, and the click would end another tunnel.
 import { hasSelection } from './dom.js';
 
-/** Milliseconds without a move after which the pointer no longer holds the rows. */
+/** Milliseconds after the last move of the pointer until the rows may move. */
 const AIM = 2500;
-/** Milliseconds after a release: the click follows the release. */
+/** Milliseconds after the release of a button, since the click follows the release. */
 const AFTER = 400;
 
-export class Hold {
+export class RowLock {
   #body;
   #pressed = false;
   #until = 0;
@@ -31,11 +31,11 @@ export class Hold {
     window.addEventListener('blur', () => (this.#pressed = false));
   }
 
-  /** The reason as words, or undefined. */
+  /** The reason in words; undefined if rows may move. */
   get reason() {
     if (this.#pressed || performance.now() < this.#until) return 'while you point at it';
     if (hasSelection(this.#body)) return 'while text is selected';
-    if (this.#body.querySelector(':focus-visible') !== null) return 'while the keyboard is in it';
+    if (this.#body.querySelector(':focus-visible') !== null) return 'while it has the focus';
     return undefined;
   }
 }
