@@ -333,13 +333,23 @@ test.each<[string[], number, RegExp]>([
   [['/tmp', '--listen', '0'], 2, /--listen needs the FILE of one recording/],
   [['x', '--to', 'raw', '--listen', '0'], 2, /give either --to or --listen/],
   [['x', '--web', '/tmp'], 2, /--web needs --listen/],
-  [['/nowhere/x', '--listen', '0'], 3, /\/nowhere\/x/],
+  [['/nowhere/x', '--listen', '0'], 3, /: \/nowhere\/x: there is no such file or folder/],
   [['x', '--sped', '2'], 2, /did you mean --speed\?/],
 ])('play %j exits with %i', async (args, code, message) => {
   const io = new FakeIo();
   expect(await run(['play', ...args], io)).toBe(code);
   expect(io.said).toMatch(message);
   expect(io.said.trimEnd().split('\n')).toHaveLength(1);
+});
+
+test('an encrypted recording must be decrypted first, and play says so', async () => {
+  const { folder = '' } = await files({ 'a.wsrec.enc': 'x'.repeat(100) });
+  const file = join(folder, 'a.wsrec.enc');
+  const io = new FakeIo();
+  expect(await run(['play', file, '--to', 'raw'], io)).toBe(3);
+  expect(io.said).toContain(
+    `${file}: not a recording of express-wstunnel; an encrypted recording must be decrypted`,
+  );
 });
 
 test('a recording of a newer version is refused with the advice to use a newer command', async () => {

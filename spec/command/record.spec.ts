@@ -192,14 +192,20 @@ describe('--record', () => {
     expect(io.said).toMatch(message);
   });
 
-  test('rejects a backend that speaks WebSocket in frames, also in a rule', async () => {
-    const rules = [{ url: '/a', server: { url: 'ws://127.0.0.1:1/' } }];
-    const { config = '', folder = '' } = await files({ config: JSON.stringify({ rules }) });
-    const { code, stderr } = await runCommand(['--config', config, '--record', folder]);
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(/--record records bytes, not WebSocket frames/),
-    ]);
+  test('records the payload of a backend that speaks WebSocket, which gets no offer of compression', async () => {
+    let asked = '';
+    const backend = await startByHand(async (peer, head) => {
+      asked = head;
+      peer.send(accepting(head));
+      for (let next = await peer.frame(); next; next = await peer.frame())
+        peer.send(plain(next.opcode, next.payload));
+    });
+    const { folder = '' } = await files({});
+    const { port } = await startCommand(['0', backend.url, '--record', folder]);
+    await echoAndLeave(port);
+    const [file = ''] = await finished(folder);
+    expect(await contentOf(file)).toBe('ping');
+    expect(asked).not.toMatch(/^sec-websocket-extensions/im);
   });
 
   test('a recording converts to the script that websockify wrote', async () => {

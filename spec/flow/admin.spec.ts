@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, IncomingMessage } from 'node:http';
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import { Socket } from 'node:net';
 import compression from 'compression';
 import connectApp from 'connect';
 import express from 'express';
@@ -204,6 +205,16 @@ describe('GET /state', () => {
     expect(await endAt(port, { tunnel: 'ssh' })).toEqual({ status: 200, answer: { ended: 1, silent: [] } });
     expect((await client.rest()).length).toBeGreaterThan(0);
     expect(() => vnc.admin({} as never)).toThrow('admin() takes tunnel objects');
+  });
+
+  test('admin and metrics as middleware, without a call, name the call to write', () => {
+    const tunnel = makeTunnel({}) as unknown as Record<
+      'admin' | 'metrics',
+      (req: IncomingMessage) => unknown
+    >;
+    const req = new IncomingMessage(new Socket());
+    expect(() => tunnel.admin(req)).toThrow('give the app the result of tunnel.admin(), not tunnel.admin');
+    expect(() => tunnel.metrics(req)).toThrow('give the app the result of tunnel.metrics()');
   });
 });
 

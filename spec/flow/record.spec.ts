@@ -136,6 +136,15 @@ test.each([
   expect((await refused)[0].reason).toContain('record');
 });
 
+test('fileRecorder itself in place of its result is refused when the tunnel object is made', async () => {
+  await expect(startTunnel({ record: fileRecorder as never })).rejects.toThrow(
+    "record must be the result of a call: fileRecorder({ folder: '/var/lib/recordings' }); got [Function: fileRecorder]",
+  );
+  await expect(startTunnel({ rules: [{ record: fileRecorder as never }] })).rejects.toThrow(
+    'rules[0].record must be the result of a call',
+  );
+});
+
 test('without a backend there is no recording', async () => {
   const record = vi.fn();
   const { port } = await startTunnel({ server: { port: await closedPort() }, record });

@@ -1,5 +1,6 @@
 import { checkAddresses } from './checks/address-list.js';
 import { checkBalance } from './checks/balance.js';
+import { checkMade } from './checks/makers.js';
 import { checkValues } from './checks/names.js';
 import { checkOrigins } from './checks/origins.js';
 import { checkString } from './checks/basic.js';
@@ -30,7 +31,7 @@ export const RULE_OPTIONS = {
   session: functionRow(),
   // A check costs the app as much as a page.
   revalidate: row(checkRevalidate, 0),
-  record: functionRow(),
+  record: row(checkMade),
   // Below the 60 s after which most proxies drop a silent connection.
   pingInterval: secondsRow(0, 900, 30),
   // Longer than any stall of a working network; with the interval, a dead client is found within a minute. Bytes in flight extend

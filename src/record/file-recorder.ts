@@ -8,6 +8,7 @@ import { reasonOf } from '../helpers/system-error.js';
 import { reportRecordingFailure } from '../observe/recording-failure.js';
 import { checkFunction, checkText, oneOf, wholeNumber } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
+import { noteMaker } from '../options/checks/makers.js';
 import { checkNames } from '../options/checks/names.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { Recorder, TunnelInfo } from '../types.js';
@@ -39,6 +40,8 @@ export interface FileRecorderOptions<Req extends IncomingMessage = IncomingMessa
   whenFails?: 'close' | 'continue';
 }
 
+const EXAMPLE = "{ folder: '/var/lib/recordings' }";
+
 const CHECKS = {
   folder: checkText,
   name: checkFunction,
@@ -61,11 +64,14 @@ const CHECKS = {
 export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
   options: FileRecorderOptions<Req>,
 ): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
+  if (typeof options !== 'object') fail('fileRecorder()', `needs an object, such as ${EXAMPLE}`, options);
   checkNames(options, 'fileRecorder()', CHECKS);
   const recorder = makeFileRecorder(options);
   if (options.direction === 'both') warnOfInput(options.folder);
   return recorder;
 }
+
+noteMaker(fileRecorder, `fileRecorder(${EXAMPLE})`);
 
 /**
  * As `fileRecorder()`, for a caller that has checked the options and warns of `direction: 'both'` itself. `report`: gets each failure in
@@ -114,12 +120,13 @@ function checkFolder(folder: string): void {
   if (typeof folder !== 'string')
     fail('fileRecorder()', 'needs folder, the path of an existing folder', folder);
   try {
+    if (!statSync(folder).isDirectory()) throw new Error('it is a file');
     // To create a file in a folder, the process also needs the search permission.
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    fail('folder', `must be a folder that this process may write to (${reasonOf(error)})`, folder);
+    const must = `must be an existing folder that this process may write to (${reasonOf(error)})`;
+    fail('fileRecorder().folder', must, folder);
   }
-  if (!statSync(folder).isDirectory()) fail('folder', 'must be a folder, not a file', folder);
 }
 
 function warnOfInput(folder: string): void {

@@ -1,5 +1,5 @@
 import { captureRejectionSymbol } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
+import { IncomingMessage, type Server } from 'node:http';
 import { fail } from '../options/checks/fail.js';
 import { codeOf } from '../streams/close-causes.js';
 import type { LocalState } from '../shared/local-state.js';
@@ -105,7 +105,11 @@ function stateOfOther<Req extends IncomingMessage>(
   other: unknown,
   call: string,
 ): LocalState {
-  return stateOf(other) ?? fail(call, 'takes tunnel objects, which wstunnel() returns', other);
+  const hint =
+    other instanceof IncomingMessage
+      ? `: give the app the result of tunnel.${call}, not tunnel.${call.slice(0, -2)}`
+      : '';
+  return stateOf(other) ?? fail(call, 'takes tunnel objects, which wstunnel() returns', other, hint);
 }
 
 /** Ends tunnels of this process and of other processes that share the state. Throws for an invalid filter. */

@@ -384,7 +384,10 @@ test('a seek begins at the last index entry that is not later', async () => {
 describe('invalid options', () => {
   test.each([
     [{ folder: '/nowhere' }, 'there is no such file or folder'],
-    [{ folder: '/etc/passwd' }, 'folder'],
+    [
+      { folder: '/etc/passwd' },
+      'fileRecorder().folder must be an existing folder that this process may write to (it is a file)',
+    ],
     [{ folder: undefined }, 'needs folder'],
     [{ maxBytes: 10 }, 'from 65536'],
     [{ direction: 'in' }, '"out", "both"'],
@@ -392,6 +395,12 @@ describe('invalid options', () => {
   ])('%j', (options, message) => {
     expect(() => record(options as never)).toThrow(message);
   });
+});
+
+test.each([undefined, '/var/lib/recordings'])('%j in place of an object of options', (options) => {
+  expect(() => fileRecorder(options as never)).toThrow(
+    "fileRecorder() needs an object, such as { folder: '/var/lib/recordings' }",
+  );
 });
 
 test('a caller that reports failures itself gets each failure once, and no process warning', async () => {

@@ -45,7 +45,8 @@ export async function openRecording(file: string): Promise<RecordingReader> {
   } catch (error) {
     // The reader's own messages begin with the file.
     const reason = reasonOf(error).replace(`${file} can't be read: `, '');
-    throw new CommandError(EXIT.config, `${file}: ${reason}`, { cause: error });
+    const advice = file.endsWith('.enc') ? '; an encrypted recording must be decrypted first' : '';
+    throw new CommandError(EXIT.config, `${file}: ${reason}${advice}`, { cause: error });
   }
 }
 

@@ -10,12 +10,15 @@ import { readPlan } from '../listen/settings/read-plan.js';
 import { isNovnc } from '../listen/site/novnc/folder.js';
 import type { Io } from '../process/io.js';
 import { SERVING_FLAGS, type PlayArgs } from './play-flags.js';
+import { openRecording } from './recording-facts.js';
 
 /** Takes the place of a target in the arguments of `listen`, and is never dialled. */
 const NO_TARGET = '127.0.0.1:1';
 
 /** Serves the recording as `listen` serves a target: each tunnel plays it from its start. Resolves to the exit code. */
-export function serve(io: Io, args: PlayArgs, file: string, speed: number): Promise<number> {
+export async function serve(io: Io, args: PlayArgs, file: string, speed: number): Promise<number> {
+  // Its error names the file and not `player()`.
+  await (await openRecording(file)).close();
   const given = SERVING_FLAGS.flatMap((name) => args.list(name).map((value) => `--${name}=${value}`));
   const host = hostOf(file, speed);
   const read = (): Plan => {

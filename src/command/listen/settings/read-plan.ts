@@ -18,7 +18,7 @@ import { requireClientAddresses } from './client-addresses.js';
 import { INDEX, isDocumentRoot, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { tokensOf, type TokenSettings } from './token-settings.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
-import { recordOf, requireRecordable } from './record-settings.js';
+import { recordOf } from './record-settings.js';
 import { sharedOf } from './shared-settings.js';
 import { requireShareable } from './workers.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
@@ -56,7 +56,6 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const workers = workersOf(args) ?? config?.workers;
   const shared = sharedOf(args, config?.shared);
   const record = recordOf(args, config?.record);
-  if (record) requireRecordable(tunnel);
   const user = userOf(args) ?? config?.user;
   const plan: Plan = {
     listen,

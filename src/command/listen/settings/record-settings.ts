@@ -2,11 +2,9 @@ import { resolve } from 'node:path';
 import { checkText, oneOf, wholeNumber } from '../../../options/checks/basic.js';
 import { fail, type Check } from '../../../options/checks/fail.js';
 import { checkNames } from '../../../options/checks/names.js';
-import type { Rule } from '../../../types.js';
 import { usageError } from '../../command-line/args.js';
 import type { RecordSettings } from '../plan.js';
 import type { ListenArgs } from './listen-flags.js';
-import { everyHostOf } from './spawned-hosts.js';
 import { checkOption } from './tunnel-flags.js';
 
 const CHECKS = {
@@ -54,15 +52,4 @@ export function recordOf(args: ListenArgs, inFile: RecordSettings | undefined): 
     given[name] = value;
   }
   return given.folder === undefined ? undefined : (given as unknown as RecordSettings);
-}
-
-/** Refuses a backend that speaks WebSocket in frames. @throws {CommandError} */
-export function requireRecordable(rule: Pick<Rule, 'server' | 'rules' | 'else'>): void {
-  const { server, rules = [], else: otherwise } = rule;
-  const host = everyHostOf(server).find(({ url, mode }) => url !== undefined && mode !== 'bytes');
-  if (host)
-    throw usageError(
-      '--record records bytes, not WebSocket frames: give HOST:PORT in place of the URL, or the host "mode": "bytes" in a file for --config',
-    );
-  for (const one of [...rules, ...(otherwise ? [otherwise] : [])]) requireRecordable(one);
 }

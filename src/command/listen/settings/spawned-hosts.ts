@@ -7,7 +7,7 @@ export function hostsOf(server: unknown): Host[] {
 }
 
 /** Every host of a host, a list, or a map of hosts and lists. */
-export function everyHostOf(server: unknown): Host[] {
+function everyHostOf(server: unknown): Host[] {
   if (typeof server !== 'object' || server === null) return [];
   if (Array.isArray(server)) return server.flatMap(everyHostOf);
   const isHost = Object.keys(server).some((key) => Object.hasOwn(HOST_OPTIONS, key));
