@@ -10,6 +10,7 @@ import { Program } from '../support/programs.js';
 import { echoes, openRaw } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
+import { accepting, plain, startByHand } from '../support/websocket-server.js';
 
 const recordingsIn = async (folder: string) => (await readdir(folder)).sort();
 
