@@ -160,12 +160,12 @@ test('a full queue ends the recording with its reason, and reports the failure o
 test('a full file has its reason in the index, also if the failure ends the tunnel at once', async () => {
   const recorder = record({ maxBytes: 65_536, whenFails: 'close' });
   recorder.failed!.addEventListener('abort', () => void recorder.end(info));
-  expect(() => recorder.out(Buffer.alloc(70_000), 5)).toThrow('largest size');
+  expect(() => recorder.out(Buffer.alloc(70_000), 5)).toThrow('limit of 65536 bytes');
   await recorder.end(info);
   const [path = ''] = await finished();
   const reader = await RecordingReader.open(path);
   await reader.close();
-  expect(reader.summary?.stopped).toContain('largest size');
+  expect(reader.summary?.stopped).toContain('limit of 65536 bytes');
 });
 
 test('maxBytes is never exceeded, also by many short records', async () => {
