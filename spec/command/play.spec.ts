@@ -119,16 +119,21 @@ describe('play FOLDER', () => {
 describe('play FILE', () => {
   test('plays a terminal with the recorded pauses, divided by --speed', async () => {
     const { file = '' } = await files({ file: SHELL });
-    const times: number[] = [];
-    for (const speed of ['5', 'max']) {
-      const start = performance.now();
-      const { code, stdout, stderr } = await runCommand(['play', file, '--speed', speed]);
-      times.push(performance.now() - start);
-      expect([code, stdout]).toEqual([0, '$ ls\r\na b\r\n']);
-      expect(stderr).toMatch(/file: 2023-11-14 22:13:20 UTC, 0:00:03, ann at 192\.0\.2\.7, b:1\n$/);
-    }
-    expect(times[0]).toBeGreaterThan(500);
-    expect(times[0]! - times[1]!).toBeGreaterThan(100);
+    const start = performance.now();
+    const { code, stdout, stderr } = await runCommand(['play', file, '--speed', '5']);
+    expect(performance.now() - start).toBeGreaterThan(500);
+    expect([code, stdout]).toEqual([0, '$ ls\r\na b\r\n']);
+    expect(stderr).toMatch(/file: 2023-11-14 22:13:20 UTC, 0:00:03, ann at 192\.0\.2\.7, b:1\n$/);
+  });
+
+  test('plays an hour without pauses at --speed max', async () => {
+    const hour = recordingOf([
+      [0, '$ ls\r\n'],
+      [3_600_000, 'a b\r\n'],
+    ]);
+    const { file = '' } = await files({ file: hour });
+    const { code, stdout } = await runCommand(['play', file, '--speed', 'max']);
+    expect([code, stdout]).toEqual([0, '$ ls\r\na b\r\n']);
   });
 
   test('prints a summary of a desktop, and how to play the desktop', async () => {

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { hashSync } from 'bcryptjs';
 import { expect, test } from 'vitest';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
+import { PLAY_FLAGS } from '../../src/command/play/play-flags.js';
 import { certificate } from '../support/certificate.js';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
@@ -234,7 +235,7 @@ describeWith('websockify')('websockify', () => {
     const newer = ['--unix-listen', '--unix-listen-mode', '--file-only'];
     expect([...told].filter((flag) => !flags.has(flag) && !newer.includes(flag))).toEqual([]);
     const ours = rows.flatMap(([, here = '']) => here.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? []);
-    const known = Object.keys(LISTEN_FLAGS).map((name) => `--${name}`);
+    const known = Object.keys({ ...LISTEN_FLAGS, ...PLAY_FLAGS }).map((name) => `--${name}`);
     const ofNode = ['--tls-cipher-list'];
     expect(ours.filter((flag) => !known.includes(flag) && !ofNode.includes(flag))).toEqual([]);
   });
