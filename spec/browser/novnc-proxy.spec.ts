@@ -1,10 +1,11 @@
-import { chmod, mkdir, readFile, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink } from 'node:fs/promises';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { convertRecording, RecordingReader } from '../../src/record/index.js';
 import { startBrowser } from '../support/browser.js';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
@@ -65,21 +66,27 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
       syslog.on('message', (text) => (heard += `${text.toString()}\n`));
       onCleanup(() => void syslog.close());
       await once(syslog, 'listening');
-      const tape = join(made.folder!, 'tape');
+      const recordings = join(made.folder!, 'recordings');
       const { url, program } = await start(
         ...['--cert', made.cert!, '--key', made.key!, '--web', NOVNC, '--ssl-only'],
         ...['--heartbeat', '5', '--timeout', '600', '--idle-timeout', '600'],
-        ...['--record', tape, '--syslog', `127.0.0.1:${syslog.address().port}`],
+        ...['--record', recordings, '--syslog', `127.0.0.1:${syslog.address().port}`],
       );
       expect(url).toMatch(/^https:/);
       const page = await (await startBrowser(undefined, ['--ignore-certificate-errors'])).newPage();
       await page.goto(url);
       await shows(page);
       await page.close();
-      await until(async () => (await readFile(`${tape}.1`, 'latin1').catch(() => '')).endsWith("'EOF'];\n"));
-      expect(await readFile(`${tape}.1`, 'latin1')).toMatch(
-        /^var VNC_frame_data = \[\n'\{\d+\{RFB 003\.008\\n',\n/,
-      );
+      let names: string[] = [];
+      await until(async () => {
+        names = await readdir(recordings);
+        return names.length > 0 && names.every((name) => name.endsWith('.wsrec'));
+      });
+      const recording = await RecordingReader.open(join(recordings, names[0]!));
+      let sent = '';
+      for await (const part of convertRecording(recording, 'raw')) sent += part.toString('latin1');
+      await recording.close();
+      expect(sent).toMatch(/^RFB 003\.008\n/);
       await until(() => /open {4}127\.0\.0\.\d \/websockify -> /.test(heard));
       program.process.kill('SIGTERM');
       await program.prints(/Terminating WebSockets proxy/);
