@@ -45,7 +45,6 @@ test.each([
   [['0', 'ws://ann:secret@desk/'], /TARGET\[0\]\.url must have no user and password/],
   [['0', 'http://desk/ws'], /"http:\/\/desk\/ws" is not a target: give HOST:PORT, .* or wss:\/\/HOST\/PATH/],
   [['6080', 'ws://127.0.0.1:6080/'], /127\.0\.0\.1:6080 is an address that this command listens on/],
-  [['0', 'ws://desk/', '--record', '/tmp/x'], /--record records bytes, not WebSocket frames/],
 ])('is refused: %j', async (args, message) => {
   const { code, stderr } = await runCommand(args);
   expect(code).toBe(2);
