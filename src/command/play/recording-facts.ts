@@ -43,8 +43,9 @@ export async function openRecording(file: string): Promise<RecordingReader> {
     if ((await stat(file)).isDirectory()) throw new Error('it is a folder');
     return await RecordingReader.open(file);
   } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
     // The reader's own messages begin with the file.
-    const reason = reasonOf(error).replace(`${file} can't be read: `, '');
+    const reason = typeof cause === 'string' ? cause : reasonOf(error);
     const advice = file.endsWith('.enc') ? '; an encrypted recording must be decrypted first' : '';
     throw new CommandError(EXIT.config, `${file}: ${reason}${advice}`, { cause: error });
   }
