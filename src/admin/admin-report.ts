@@ -9,15 +9,13 @@ import {
 import type { PeerResult } from './peer-states.js';
 import { keyOfQuery, type AdminQuery } from './query.js';
 import { MOST_REFUSALS } from './refusal-list.js';
+import { FORGET_AFTER } from './row-sampler.js';
 import { firstRows, orderOf } from './select-rows.js';
 import type { StateView } from './state-view.js';
 import { TunnelRow } from './tunnel-row.js';
 
 /** Limit of backends, and of processes of programs. */
 const MOST_LISTED = 500;
-
-/** Milliseconds after the last sample until samples and texts are released. */
-const FORGET_AFTER = 10_000;
 
 /** Limit of texts that are kept until the next sample: equal to the limit of event streams. */
 const MOST_TEXTS = 32;

@@ -5,7 +5,7 @@ import { TunnelRow, type SampledTunnel } from './tunnel-row.js';
 const INTERVAL = 900;
 
 /** Milliseconds after the last sample until the rows are released. Rates need a sample of the last seconds. */
-const FORGET_AFTER = 10_000;
+export const FORGET_AFTER = 10_000;
 
 /** Tunnels that are sampled in one event-loop turn: less than a millisecond, so that no keystroke waits for a page of thousands of tunnels. */
 const SLICE = 500;
