@@ -1,10 +1,8 @@
 // Starts the apps of observe.mjs side by side, and gives the load to one after another.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, URL } from 'node:url';
+import { startChild } from '../child.mjs';
 import { median } from '../report.mjs';
 import { runLoad } from '../run.mjs';
 import { cores, descriptors, freePort } from '../system.mjs';
@@ -16,37 +14,13 @@ export async function startApp({ dist = OWN, ...settings }) {
   const backend = await freePort();
   const path = fileURLToPath(new URL('app.mjs', import.meta.url));
   const limits = [`--nofile=${descriptors}:${descriptors}`, 'taskset', '-c', String(cores[0])];
-  // A process group of its own, whose CPU the load adds up.
-  const child = fork(path, [JSON.stringify({ dist, ...settings, backend })], {
-    execPath: 'prlimit',
-    execArgv: [...limits, process.execPath, '--expose-gc', '--no-warnings'],
-    detached: true,
-  });
-  const [{ port }] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`the app ended with ${code}`);
-    }),
-  ]);
-  const waiting = new Map();
-  child.on('message', ({ id, answer }) => {
-    waiting.get(id)?.(answer);
-    waiting.delete(id);
-  });
-  let count = 0;
-  const ask = (what, data) =>
-    new Promise((resolve) => {
-      waiting.set(++count, resolve);
-      child.send({ id: count, ask: what, data });
-    });
-  return {
-    ...{ port, backend, pid: child.pid, ask },
-    async stop() {
-      const ended = once(child, 'exit');
-      child.disconnect();
-      await ended;
-    },
-  };
+  const { port, pid, ask, end } = await startChild(
+    'the app',
+    path,
+    { dist, ...settings, backend },
+    { under: ['prlimit', ...limits], flags: ['--expose-gc', '--no-warnings'] },
+  );
+  return { port, backend, pid, ask, stop: end };
 }
 
 /** One measurement of the load. `unit`: the figure of the load's answer by which the CPU is divided. */

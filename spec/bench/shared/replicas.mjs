@@ -1,43 +1,21 @@
 // Starts replicas, asks them, and opens tunnels at them.
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
+import { startChild } from '../child.mjs';
 
 /** `core`: the only core that the process may use. */
 export async function startReplica(settings, core) {
   const path = fileURLToPath(new URL('replica.mjs', import.meta.url));
-  const pinned =
-    core === undefined ? {} : { execPath: 'taskset', execArgv: ['-c', String(core), process.execPath] };
-  // A process group of its own, whose CPU the load can add up.
-  const child = fork(path, [JSON.stringify(settings)], { ...pinned, detached: true });
-  const [{ port }] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`a replica ended with ${code}`);
-    }),
-  ]);
-  const waiting = new Map();
-  child.on('message', ({ id, answer }) => {
-    waiting.get(id)?.(answer);
-    waiting.delete(id);
-  });
-  let count = 0;
-  const ask = (what, data) =>
-    new Promise((resolve) => {
-      waiting.set(++count, resolve);
-      child.send({ id: count, ask: what, data });
-    });
+  const under = core === undefined ? [] : ['taskset', '-c', String(core)];
+  const { port, pid, ask, end } = await startChild('a replica', path, settings, { under });
   return {
     port,
-    pid: child.pid,
+    pid,
     ask,
     async stop() {
       await ask('close');
-      const ended = once(child, 'exit');
-      child.disconnect();
-      await ended;
+      await end();
     },
   };
 }
