@@ -76,7 +76,7 @@ const bytes = meter.createCounter('wstunnel.bytes', {
 const refusals = meter.createCounter('wstunnel.refusals', { description: 'Requests refused.' });
 const outages = meter.createCounter('wstunnel.backend.outages', { description: 'Backends that went down.' });
 
-// `tunnel` is the option `name`. Users, addresses and close codes are no attributes: each value would be a series of its own.
+// `tunnel` is the option `name`. Users, addresses and close codes are not attributes, because each value would create another series.
 subscribe('express-wstunnel:open', ({ tunnel }) => open.add(1, { tunnel }));
 subscribe('express-wstunnel:close', ({ tunnel, cause, duration: seconds, bytesIn, bytesOut }) => {
   open.add(-1, { tunnel });

@@ -1,4 +1,4 @@
-// What a recording costs: rows of the relay with a recorder, against the same build without.
+// Measures what a recording costs: rows of the relay with a recorder, compared with rows of the same build without one.
 import console from 'node:console';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
