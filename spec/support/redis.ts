@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,14 +30,21 @@ export async function startRedis(port?: number, ...args: string[]): Promise<Redi
 
 export type ClientKind = 'node-redis' | 'ioredis';
 
-/** A connected client of either package, closed after the test. */
+/**
+ * A connected client of either package, closed after the test. Like an app's client, it has a listener for errors: after `close()` of a
+ * shared state, an error without a listener would end the process, or the tries of node-redis to connect again.
+ */
 export async function redisClient(kind: ClientKind, port: number): Promise<NodeRedisClient | IoRedisClient> {
   if (kind === 'ioredis') {
     const client = new Redis(port, '127.0.0.1');
+    client.on('error', () => undefined);
     onCleanup(() => client.disconnect());
+    // While connecting, the client has listeners of its own.
+    await once(client, 'ready');
     return client;
   }
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
+  client.on('error', () => undefined);
   await client.connect();
   onCleanup(() => client.destroy());
   return client;
