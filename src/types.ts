@@ -688,6 +688,16 @@ export type CloseCause =
   | 'refused'
   /** The recorder of the tunnel failed, and its `whenFails` is `close`. */
   | 'recording-failed'
+  /** `vnc`: bytes of the client or of the backend do not follow the RFB protocol, or use a part of it that cannot be filtered. */
+  | 'vnc-error'
+  /** `vnc`: no key or pointer event for `inputIdleTimeout`. */
+  | 'input-idle'
+  /** `revalidate`: `vnc` gives the client other rights than before. */
+  | 'rights-changed'
+  /** `control`: a text message of the client was longer than 4 KiB. */
+  | 'message-too-large'
+  /** `control` threw an error. */
+  | 'control-failed'
   /** Another tunnel of the same user got the slot at the host (`onFull: 'takeover'`). */
   | 'replaced'
   /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */
