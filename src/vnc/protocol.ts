@@ -112,9 +112,9 @@ export function veNCryptName(subtype: number): string {
 }
 
 /**
- * The version that both sides use if the server sends this version message; undefined if the bytes are no version message. Other
- * minor numbers than 3, 7 and 8 count as 3.3 (RFC 6143 section 7.1.1), except that Apple's 003.889 and RealVNC's 004.000 and
- * later speak 3.8.
+ * The version that both sides use if the server sends this version message; undefined if the bytes are no version message. Minor
+ * numbers below 7 count as 3.3 (RFC 6143 section 7.1.1). Numbers above 3.8 count as 3.8: Apple's servers send 003.889, and
+ * RealVNC's 004.000 and later.
  */
 export function minorOf(message: Buffer): Minor | undefined {
   const match = /^RFB (\d{3})\.(\d{3})\n$/.exec(message.toString('latin1'));
