@@ -60,9 +60,9 @@ export class ScriptedPeer {
     if (!read.equals(wanted)) throw new Error(`read ${read.toString('hex')} for ${wanted.toString('hex')}`);
   }
 
-  async secure(kind: 'x509' | 'anonymous'): Promise<void> {
+  secure(kind: 'x509' | 'anonymous'): void {
     const context = kind === 'x509' ? certificate() : { ciphers: 'ADH:@SECLEVEL=0', dhparam: 'auto' };
-    const secured = new TLSSocket(this.#stream as Socket, {
+    const secured = new TLSSocket(this.#stream, {
       isServer: true,
       secureContext: createSecureContext({
         ...context,

@@ -128,7 +128,7 @@ const tlsWays: Way[] = [
       await version(peer, '003.008');
       await veNCrypt(peer, [256, subtype], subtype);
       await peer.send(1);
-      await peer.secure(kind);
+      peer.secure(kind);
       if (name.endsWith('Vnc')) await challenge(peer);
       if (name.endsWith('Plain')) await plain(peer);
       await ok(peer);
@@ -138,7 +138,7 @@ const tlsWays: Way[] = [
     name: 'TLS from the first byte',
     tls: strict,
     script: async (peer) => {
-      await peer.secure('x509');
+      peer.secure('x509');
       await version(peer, '003.008');
       await types(peer, [2], 2);
       await challenge(peer);
@@ -276,7 +276,7 @@ describe('a rejected login', () => {
       after38(async (peer) => {
         await veNCrypt(peer, [262], 262);
         await peer.send(1);
-        await peer.secure('x509');
+        peer.secure('x509');
         await plain(peer);
         await peer.send(u32(1), u32(0));
       }),
@@ -380,7 +380,7 @@ describe('TLS', () => {
       await peer.send(0, subtypes.length, ...subtypes.map(u32));
       await peer.read(4);
       await peer.send(1);
-      await peer.secure('anonymous');
+      peer.secure('anonymous');
       await peer.read(1);
     });
 
@@ -403,7 +403,7 @@ describe('TLS', () => {
       after38(async (peer) => {
         await veNCrypt(peer, [262], 262);
         await peer.send(1);
-        await peer.secure('x509');
+        peer.secure('x509');
         for (;;) received += (await peer.read(1)).length;
       }),
       { servername: 'localhost' },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TunnelError } from '../../../src/errors.js';
+import type { TunnelError } from '../../../src/errors.js';
 import { LoginPauses } from '../../../src/vnc/login-pauses.js';
 import { loginRejection, vncRefusal } from '../../../src/vnc/refusals.js';
 import { deferred } from '../../support/wait.js';
