@@ -85,8 +85,10 @@ function openShell({ session, query }) {
     ...firstSize(query),
   };
   if (!hasTmux) return new TerminalStream(SHELL, ['-l'], options);
-  const name = Buffer.from(session.user).toString('hex'); // tmux allows no dot and no colon in a name
-  return new TerminalStream('tmux', ['new-session', '-A', '-s', `web-${name}`], options); // -A: attach to this session if there is one
+  const name = `web-${Buffer.from(session.user).toString('hex')}`; // tmux allows no dot and no colon in a name
+  // -A: attach to the session if there is one. -e: all sessions share one server, which has the environment of the first.
+  const args = ['new-session', '-A', '-s', name, '-e', `WEB_USER=${session.user}`];
+  return new TerminalStream('tmux', args, options);
 }
 
 const app = express();

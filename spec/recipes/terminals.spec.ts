@@ -100,20 +100,21 @@ test('node-pty: a page that reads slowly pauses the program, and loses no byte',
   const { dial } = await startTerminals();
   const client = await openRaw(dial(), '/shell', await logIn(dial()));
   client.socket.pause();
-  client.send(type('stty -echo -onlcr; seq 1 2000000; echo end-$((6*7))\n'));
+  client.send(type('stty -echo -onlcr; seq 1 1000000; echo end-$((6*7))\n'));
   await until(() => client.socket.readableLength > 0 || client.socket.isPaused());
   client.socket.resume();
-  let text = '';
-  while (!text.includes('end-42')) {
-    const more = await client.payload(65_536 - 1 > 0 ? 1 : 1);
+  const parts: string[] = [];
+  while (!parts.slice(-2).join('').includes('end-42')) {
+    const more = await client.payload(1);
     if (more.length === 0) throw new Error('the end came early');
-    text += more.toString('latin1');
+    parts.push(more.toString('latin1'));
   }
+  const text = parts.join('');
   const numbers = text
     .slice(text.indexOf('\n1\n') + 1)
     .split('\n')
-    .slice(0, 2_000_000);
-  expect(numbers.length).toBe(2_000_000);
+    .slice(0, 1_000_000);
+  expect(numbers.length).toBe(1_000_000);
   expect(numbers.every((line, i) => line === String(i + 1))).toBe(true);
 }, 60_000);
 
