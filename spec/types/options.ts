@@ -128,3 +128,18 @@ expectTypeOf<TunnelOptions>().toHaveProperty('closeTimeout').toEqualTypeOf<numbe
 expectTypeOf<Host['socket']>().toEqualTypeOf<string | undefined>();
 expectTypeOf<true>().toExtend<AuthResult>();
 expectTypeOf<string>().not.toExtend<AuthResult>();
+
+// Control messages.
+wstunnel({
+  server,
+  control: (message, tunnel, backend) => {
+    expectTypeOf(message).toBeString();
+    expectTypeOf(tunnel.user).toEqualTypeOf<string | undefined>();
+    backend.write(message);
+  },
+  rules: [{ url: '/shell', control: () => undefined }],
+});
+// @ts-expect-error control is a function
+wstunnel({ server, control: true });
+// @ts-expect-error a message is text
+wstunnel({ server, control: (message: Buffer) => message.fill(0) });
