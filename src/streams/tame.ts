@@ -121,7 +121,10 @@ class TameStream extends Duplex implements Tame, Counted {
         // Empty writes mark a place in the queue, and are not for the app.
         const full = chunks.filter(({ chunk }) => chunk.length > 0);
         let left = full.length;
-        if (left === 0) { once(); return; }
+        if (left === 0) {
+          once();
+          return;
+        }
         inner.cork();
         for (const { chunk } of full)
           inner.write(chunk, (error) => {
