@@ -74,7 +74,7 @@ describe.each(Object.entries(HANDSHAKES))('%s', (_, turns) => {
 
 const FAILED = hex('00000001');
 const TEXT = bytesOf(hex('00000005'), Buffer.from('wrong'));
-const vncIn8 = HANDSHAKES['3.8, VNC']!.slice(0, 5);
+const vncIn8 = HANDSHAKES['3.8, VNC']!.slice(0, 6);
 const REFUSALS: Record<string, readonly Turn[]> = {
   'a wrong password in 3.8': [...vncIn8, server(FAILED, TEXT)],
   'too many passwords in 3.8': [...vncIn8, server(hex('00000002'), TEXT)],
