@@ -29,6 +29,8 @@ import type { ClientIdentity, TunnelContext } from './context.js';
 import { hook } from './hook.js';
 import type { Route } from './route.js';
 import { takeOver, type HostSlot } from './take-over.js';
+import type { VncLogin } from './vnc.js';
+import { bareOf, logIn } from './vnc-login.js';
 
 /** The hosts for one request. */
 interface ChosenTarget {
@@ -103,6 +105,7 @@ export async function reachBackend<Req extends IncomingMessage>(
   client: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
+  login?: VncLogin,
 ): Promise<BackendConnection> {
   const { balance, stickyKey, handshakeTimeout } = settings;
   const { address, user, story } = client;
@@ -169,10 +172,12 @@ export async function reachBackend<Req extends IncomingMessage>(
     const trial = pool.tryOut(host);
     const since = performance.now();
     const { taken } = host;
+    let processLease: Lease | undefined;
     try {
       const preface = prefaceOf(host.host, req, address);
+      const dialled = login ? bareOf(host.host) : host.host;
       if (host.host.spawn === undefined) {
-        const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
+        const connection = await connectTo(context, settings, dialled, { req, address }, signal, preface);
         connected(host, since);
         story?.tell(
           'backend',
@@ -180,13 +185,20 @@ export async function reachBackend<Req extends IncomingMessage>(
           endOf(connection.socket, host.id),
           timeSince(since),
         );
-        return { ...connection, host, lease };
+        if (!login) return { ...connection, host, lease };
+        const stream = await logIn(context, client, host.host, connection.socket, login, signal);
+        return { socket: stream, host, lease };
       }
-      const dialled = await spawner.dial(host.host, signal, preface);
+      const process = await spawner.dial(dialled, signal, preface);
+      processLease = process.lease;
       connected(host, since);
       story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
-      return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
+      const stream = login
+        ? await logIn(context, client, host.host, process.socket, login, signal)
+        : process.socket;
+      return { socket: stream, host, lease: bothOf(process.lease, lease) };
     } catch (error) {
+      processLease?.release();
       lease.release();
       // If handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first forever.
       if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
@@ -300,7 +312,11 @@ function isHandshakeTimeout(error: unknown): boolean {
 /** Has the backend answered, so that the refusal is no sign of an outage? */
 function isAnswer(error: unknown): boolean {
   if (!(error instanceof TunnelError)) return false;
-  return error.code === 'WSTUNNEL_BACKEND_ANSWERED' || error.cause instanceof UnusableAnswer;
+  return (
+    error.code === 'WSTUNNEL_VNC_REFUSED' ||
+    error.code === 'WSTUNNEL_BACKEND_ANSWERED' ||
+    error.cause instanceof UnusableAnswer
+  );
 }
 
 /** May another host serve the request? */
