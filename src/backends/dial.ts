@@ -4,10 +4,10 @@ import { Cancellation, isPromise, orAborted, type AbortState } from '../helpers/
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { tame } from '../streams/tame.js';
+import { untilConnected } from '../streams/until-connected.js';
 import { withAllCauses } from './all-causes.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
-import { untilConnected } from './until-connected.js';
 import { startTls } from './tls.js';
 import { openTransport } from './transport.js';
 
