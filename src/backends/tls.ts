@@ -6,19 +6,6 @@ import { transportOf, type ResolvedHost } from './host.js';
 // A TLS session is resumed only for the settings that created the session, since a resumption does not verify the certificate.
 const sessions = new WeakMap<ResolvedHost, Buffer>();
 
-/**
- * Starts TLS without a certificate on an open connection: the peer is not authenticated. OpenSSL has such cipher suites up to TLS 1.2, below
- * its default security level.
- */
-export function startAnonymousTls(transport: Duplex): TLSSocket {
-  return connect({
-    socket: transport,
-    ciphers: 'aNULL:@SECLEVEL=0',
-    maxVersion: 'TLSv1.2',
-    rejectUnauthorized: false,
-  });
-}
-
 /** Starts TLS on an open connection. The certificate must be valid for the name of the host. */
 export function startTls(transport: Duplex, settings: ResolvedHost): TLSSocket {
   const isTcp = transportOf(settings).kind === 'tcp';

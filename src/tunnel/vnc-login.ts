@@ -1,14 +1,16 @@
 import type { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
 import { continueWithin } from '../backends/dial.js';
 import type { ResolvedHost } from '../backends/host.js';
-import { startAnonymousTls, startTls } from '../backends/tls.js';
+import { startTls } from '../backends/tls.js';
 import { TunnelError } from '../errors.js';
 import type { AbortState } from '../helpers/abort.js';
 import { timeSince } from '../observe/story.js';
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
+import { anonymousTls } from '../vnc/anonymous-tls.js';
 import { loginToBackend, type StartTls } from '../vnc/backend-login.js';
-import type { ClientIdentity, TunnelContext } from './context.js';
+import type { ClientIdentity } from './context.js';
 import type { VncLogin } from './vnc.js';
 
 /** The host as it is dialled for a login. TLS of a `wss:` URL belongs to the WebSocket, and starts with the connection. */
@@ -21,7 +23,6 @@ export function bareOf(host: ResolvedHost): ResolvedHost {
  * the request and no sign of an outage, with the refusals of a lost connection, or with the signal's reason.
  */
 export async function logIn(
-  { loginPauses, log }: Pick<TunnelContext, 'loginPauses' | 'log'>,
   client: ClientIdentity,
   host: ResolvedHost,
   socket: Duplex,
@@ -29,34 +30,28 @@ export async function logIn(
   signal: AbortState,
 ): Promise<Duplex> {
   const start = performance.now();
-  try {
-    const stream = await continueWithin(host, socket, signal, (within) =>
-      loginPauses.guard(host.id, login.password, () => loginToBackend(socket, login, tlsOf(host), within)),
-    );
-    client.story?.tell('backend', 'logged in to the VNC server %s after %s', host.id, timeSince(start));
-    return stream;
-  } catch (error) {
-    if (error instanceof TunnelError && error.code === 'WSTUNNEL_VNC_REFUSED') {
-      const why = error.detail === undefined ? error.message : `${error.message}: ${error.detail}`;
-      client.failed = { backend: host.id, failure: why };
-      log('backend', 'warn', '%s backend %s: %s', client.id, host.id, why);
-    }
-    throw error;
-  }
+  const stream = await continueWithin(host, socket, signal, (within) =>
+    loginToBackend(socket, login, tlsOf(host), within),
+  );
+  client.story?.tell('backend', 'logged in to the VNC server %s after %s', host.id, timeSince(start));
+  return stream;
 }
 
-/** VeNCrypt starts TLS in the middle of the connection, with the settings of the host. */
+export function isVncRefusal(error: unknown): error is TunnelError {
+  return error instanceof TunnelError && error.code === 'WSTUNNEL_VNC_REFUSED';
+}
+
+/** For the operator. */
+export function reasonOf({ message, detail }: TunnelError): string {
+  return detail === undefined ? message : `${message}: ${detail}`;
+}
+
+/** TLS that starts when the login needs it, with the settings of the host. */
 function tlsOf(host: ResolvedHost): StartTls | undefined {
-  if (host.tls === undefined || host.tls === false || host.websocket) return undefined;
-  const isUnchecked = typeof host.tls === 'object' && host.tls.rejectUnauthorized === false;
+  const { tls } = host;
+  if (tls === undefined || tls === false || host.websocket) return undefined;
   return (socket, kind) => {
-    if (kind === 'anonymous' && !isUnchecked)
-      throw new TunnelError(
-        'WSTUNNEL_VNC_REFUSED',
-        'the VNC server offers only TLS without a certificate, so that anybody could be the server',
-        { detail: `to accept this for ${host.id}, set tls: { rejectUnauthorized: false }` },
-      );
-    const tls = kind === 'x509' ? startTls(socket, host) : startAnonymousTls(socket);
-    return ignoreErrors(carriedBy(tls, carrierOf(socket)));
+    const encrypted = kind === 'x509' ? startTls(socket, host) : connect({ ...anonymousTls(tls), socket });
+    return ignoreErrors(carriedBy(encrypted, carrierOf(socket)));
   };
 }
