@@ -150,11 +150,10 @@ describe('a password', () => {
         s.write('RFB 003.008\\n');
       };
       require('net').createServer(serve).listen(process.env.WSTUNNEL_SOCKET);`;
-    const tunnel = makeTunnel({
+    const { port } = await startHttp2Tunnel({
       server: { spawn: marked.mark(node(rfb)) },
       vnc: { password: PASSWORD, viewOnly: true },
     });
-    const { port } = await startHttp2Tunnel(tunnel);
     const client = await openOverHttp2(await connectHttp2(port));
     expect((await client.payload(12)).toString()).toBe(VERSION);
     client.send(frame(2, Buffer.from(`${VERSION}\x01\x01`)));
