@@ -151,7 +151,7 @@ describe('a password', () => {
       };
       require('net').createServer(serve).listen(process.env.WSTUNNEL_SOCKET);`;
     const { port } = await startHttp2Tunnel({
-      server: { spawn: marked.mark(node(rfb)) },
+      server: { spawn: marked.mark(node(rfb, { handOver: false })) },
       vnc: { password: PASSWORD, viewOnly: true },
     });
     const client = await openOverHttp2(await connectHttp2(port));
