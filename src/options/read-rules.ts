@@ -14,6 +14,7 @@ import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
 import { readRevalidate } from './read-revalidate.js';
+import { readVnc, VncSettings } from './read-vnc.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
@@ -25,7 +26,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
 ): Partial<RuleSettings<Req>> {
-  const { server, balance, origins, mapExtensions, allow, deny, revalidate } = options;
+  const { server, balance, origins, mapExtensions, allow, deny, revalidate, vnc } = options;
   return {
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
@@ -40,6 +41,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(allow && { allow: compileAddresses(allow) }),
     ...(deny && { deny: compileAddresses(deny) }),
     ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
+    ...(vnc !== undefined && { vnc: readVnc<Req>(vnc) }),
   };
 }
 
@@ -59,6 +61,7 @@ export function readRules<Req extends IncomingMessage>(
 ): readonly CompiledRule<RuleSettings<Req>>[] {
   checkRefusing(base);
   checkControl(base);
+  checkVncServer(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -80,6 +83,7 @@ function readRule<Req extends IncomingMessage>(
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
   checkControl(inside, path);
+  checkVncServer(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -114,6 +118,14 @@ function checkControl<Req extends IncomingMessage>(
       path?.key('control') ?? 'control',
       'needs frameType "binary", since with "text" the text messages of the client are payload',
     );
+}
+
+/** A function `vnc` may spare a host whose frames pass as they are. */
+function checkVncServer<Req extends IncomingMessage>(
+  { vnc, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (vnc instanceof VncSettings) checkNeedsBytes('vnc', server, path);
 }
 
 /** Compiles the option `url`, which was checked before. */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { isFollowed, SECURITY, securityName } from './security-types.js';
+import { SECURITY, securityName, type Minor } from './protocol.js';
 
 /** The handshake of a page, up to and including ClientInit (RFC 6143 sections 7.1 and 7.3.1). */
 export interface ClientGreeting {
@@ -17,27 +17,10 @@ export interface ClientGreeting {
   out(bytes: Buffer): Buffer;
 }
 
-/** The minor versions with a handshake of their own. */
-export type Minor = 3 | 7 | 8;
-
-export const VERSION_SIZE = 12;
-
 /** The version that a page may speak: exactly 3.3, 3.7 or 3.8. Servers read other numbers in different ways. */
 export function minorOfClient(message: Buffer): Minor | undefined {
   const digit = /^RFB 003\.00([378])\n$/.exec(message.toString('latin1'))?.[1];
   return digit === undefined ? undefined : (Number(digit) as Minor);
-}
-
-/**
- * The newest version that a server speaks. Its other numbers count as 3.3, except that 003.889 (Apple) and 004.000 and later (Intel AMT,
- * RealVNC) speak 3.8, as noVNC knows.
- */
-export function minorOfServer(message: Buffer): Minor | undefined {
-  const match = /^RFB (\d{3})\.(\d{3})\n$/.exec(message.toString('latin1'));
-  const [major, minor] = [Number(match?.[1]), Number(match?.[2])];
-  if (!match || major < 3) return undefined;
-  if (major > 3 || minor >= 8) return 8;
-  return minor === 7 ? 7 : 3;
 }
 
 /** A message from a peer, cut for a reason of a Close. */
@@ -48,6 +31,10 @@ export function shown(message: Buffer): string {
       .trim()
       .replace(/[^ -~]/g, '?'),
   );
+}
+
+function isFollowed(type: number): boolean {
+  return type === SECURITY.none || type === SECURITY.vncAuthentication;
 }
 
 /** Why none of the types can be followed. */

@@ -1,21 +1,20 @@
 import { Buffer } from 'node:buffer';
 import * as greeting from './client-greeting.js';
-import { SECURITY } from './security-types.js';
+import { CHALLENGE_LENGTH, minorOf, SECURITY, VERSION_LENGTH, type Minor } from './protocol.js';
 
 const NOTHING = Buffer.alloc(0);
-const CHALLENGE_SIZE = 16;
 
 /** A message of the handshake: who sends it, and its size. */
 const STEPS = {
-  serverVersion: { from: 'server', size: greeting.VERSION_SIZE },
-  clientVersion: { from: 'client', size: greeting.VERSION_SIZE },
+  serverVersion: { from: 'server', size: VERSION_LENGTH },
+  clientVersion: { from: 'client', size: VERSION_LENGTH },
   /** In 3.3 the server decides. */
   decidedType: { from: 'server', size: 4 },
   typeCount: { from: 'server', size: 1 },
   offeredTypes: { from: 'server', size: 0 },
   chosenType: { from: 'client', size: 1 },
-  challenge: { from: 'server', size: CHALLENGE_SIZE },
-  response: { from: 'client', size: CHALLENGE_SIZE },
+  challenge: { from: 'server', size: CHALLENGE_LENGTH },
+  response: { from: 'client', size: CHALLENGE_LENGTH },
   result: { from: 'server', size: 4 },
   clientInit: { from: 'client', size: 1 },
 } as const;
@@ -33,8 +32,8 @@ export class FollowedGreeting implements greeting.ClientGreeting {
   readonly #collector = new greeting.MessageCollector();
   #step: keyof typeof STEPS = 'serverVersion';
   #isRefused = false;
-  #serverMinor: greeting.Minor = 3;
-  #minor: greeting.Minor = 3;
+  #serverMinor: Minor = 3;
+  #minor: Minor = 3;
   #typeCount = 0;
   #offered: Buffer = NOTHING;
 
@@ -113,7 +112,7 @@ export class FollowedGreeting implements greeting.ClientGreeting {
   }
 
   #readServerVersion(message: Buffer): Buffer {
-    const minor = greeting.minorOfServer(message);
+    const minor = minorOf(message);
     if (minor === undefined)
       return this.#fail(`the backend is not a VNC server: it sent ${greeting.shown(message)}`);
     this.#serverMinor = minor;

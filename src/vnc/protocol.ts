@@ -36,29 +36,6 @@ export const VENCRYPT = {
   x509Plain: 262,
 } as const;
 
-/** Messages of the client (RFC 6143 section 7.5, and rfbproto "Client to Server Messages"). */
-export const CLIENT_MESSAGE = {
-  setPixelFormat: 0,
-  /** Of old versions of the protocol; no server accepts it. */
-  fixColourMapEntries: 1,
-  setEncodings: 2,
-  framebufferUpdateRequest: 3,
-  keyEvent: 4,
-  pointerEvent: 5,
-  clientCutText: 6,
-  enableContinuousUpdates: 150,
-  fence: 248,
-  xvp: 250,
-  setDesktopSize: 251,
-  qemu: 255,
-} as const;
-
-/** Submessages of the message `qemu`. */
-export const QEMU_MESSAGE = { extendedKey: 0, audio: 1 } as const;
-
-/** Pseudo-encodings that change the length of the client's messages. */
-export const ENCODING = { extendedMouseButtons: -316, extendedClipboard: 0xc0a1e5ce | 0 } as const;
-
 const SECURITY_NAMES: Readonly<Record<number, string>> = {
   0: 'invalid',
   1: 'no authentication',

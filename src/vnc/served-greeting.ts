@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import * as greeting from './client-greeting.js';
-import { SECURITY } from './security-types.js';
+import { SECURITY, VERSION_LENGTH, type Minor } from './protocol.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -17,7 +17,7 @@ export class ServedGreeting implements greeting.ClientGreeting {
   readonly #sendToClient: (bytes: Buffer) => void;
   readonly #collector = new greeting.MessageCollector();
   #next: 'version' | 'type' | 'init' = 'version';
-  #minor: greeting.Minor = 8;
+  #minor: Minor = 8;
 
   constructor(viewOnly: boolean, sendToClient: (bytes: Buffer) => void) {
     this.#viewOnly = viewOnly;
@@ -33,7 +33,7 @@ export class ServedGreeting implements greeting.ClientGreeting {
     this.used = 0;
     let init: Buffer = NOTHING;
     while (this.used < bytes.length && !this.isDone && this.failure === undefined) {
-      const size = this.#next === 'version' ? greeting.VERSION_SIZE : 1;
+      const size = this.#next === 'version' ? VERSION_LENGTH : 1;
       const { used, message } = this.#collector.collect(bytes, this.used, size);
       this.used = used;
       if (message) init = this.#read(message);

@@ -60,6 +60,10 @@ describe('valid values', () => {
     ['user', [hook]],
     ['revalidate', [0, 0.1, 86_400, { every: 60 }, { every: 0, touch: 'never' }, { every: 5, failAfter: 5 }]],
     ['record', [hook]],
+    [
+      'vnc',
+      [hook, {}, { password: 'x', username: 'y', viewOnly: true, inputIdleTimeout: 60 }, { password: hook }],
+    ],
     ['pingInterval', [0, 0.5, 900]],
     ['pongTimeout', [0, 300]],
     ['handshakeTimeout', [0.001, 300]],

@@ -116,7 +116,7 @@ test.each<[string, readonly Turn[]]>([
     [server(V[8]), client(rfb.version('RFB 004.001\n'))],
   ],
   [
-    'the VNC server asks for VeNCrypt (type 19), Apple (type 30), type 77, which a tunnel cannot follow',
+    'the VNC server asks for VeNCrypt (type 19), Apple authentication (type 30), security type 77, which a tunnel cannot follow',
     [server(V[8]), client(V[8]), server(4, 19, 30, 77, 16)],
   ],
   [

@@ -16,7 +16,10 @@ export function checkNeedsBytes(option: ByteOption, server: unknown, path?: Opti
 }
 
 /** The same for the hosts of one request. Throws {@link TunnelError} WSTUNNEL_HOOK_FAILED. */
-export function refuseFrames(option: ByteOption, hosts: readonly ResolvedHost[]): void {
+export function refuseFrames(
+  option: ByteOption | 'viewOnly of a ticket or token',
+  hosts: readonly ResolvedHost[],
+): void {
   const fault = faultOf(hosts);
   if (fault !== undefined) throw new TunnelError('WSTUNNEL_HOOK_FAILED', `${option} ${fault}`);
 }
