@@ -22,6 +22,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/bin/python3': 'python3',
   socat: 'socat',
   Xvnc: 'tigervnc-standalone-server',
+  Xtigervnc: 'tigervnc-standalone-server',
   'redis-server': 'redis-server',
   postgres: 'postgresql',
   initdb: 'postgresql',
