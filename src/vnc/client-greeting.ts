@@ -45,8 +45,8 @@ export function shown(message: Buffer): string {
   return JSON.stringify(
     message
       .toString('latin1')
-      .replace(/[^ -~]/g, '?')
-      .trim(),
+      .trim()
+      .replace(/[^ -~]/g, '?'),
   );
 }
 

@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import { performance } from 'node:perf_hooks';
 import { endingOf } from '../streams/close-causes.js';
 import type { FilteredTunnel, PayloadFilter } from '../streams/payload-filter.js';
 import type { ClientGreeting } from './client-greeting.js';
