@@ -19,7 +19,7 @@ import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../support/http2.
 import { frame, openRaw, requestTunnel, statusOf, type RawClient } from '../support/raw-client.js';
 import { makeTunnel, startApp, startBackend, startTunnel } from '../support/servers.js';
 import { Marked, node } from '../support/spawned.js';
-import { PASSWORD, SERVER_INIT, startVncServer, VncServer } from '../support/rfb-server.js';
+import { PASSWORD, SERVER_INIT, startVncServer, VncServer } from '../support/vnc-desk.js';
 import { until } from '../support/wait.js';
 
 const VERSION = 'RFB 003.008\n';
