@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { strategyOf } from '../balance/strategies.js';
 import { compileAddresses } from '../request/client-address.js';
+import type { ResolvedHost } from '../backends/host.js';
 import { TOKEN_SOURCE } from '../request/grant.js';
 import { compileCondition } from '../routes/compiled-condition.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
@@ -13,6 +14,7 @@ import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
 import { readRevalidate } from './read-revalidate.js';
+import { readVnc, VncSettings } from './read-vnc.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
@@ -24,7 +26,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
 ): Partial<RuleSettings<Req>> {
-  const { server, balance, origins, mapExtensions, allow, deny, revalidate } = options;
+  const { server, balance, origins, mapExtensions, allow, deny, revalidate, vnc } = options;
   return {
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
@@ -39,6 +41,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(allow && { allow: compileAddresses(allow) }),
     ...(deny && { deny: compileAddresses(deny) }),
     ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
+    ...(vnc !== undefined && { vnc: readVnc<Req>(vnc) }),
   };
 }
 
@@ -57,6 +60,7 @@ export function readRules<Req extends IncomingMessage>(
   base: Partial<RuleSettings<Req>>,
 ): readonly CompiledRule<RuleSettings<Req>>[] {
   checkRefusing(base);
+  checkBytes(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -77,6 +81,7 @@ function readRule<Req extends IncomingMessage>(
   const set = readRuleOptions<Req>(rule, path);
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
+  checkBytes(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -97,6 +102,21 @@ function checkRefusing(
     "can't answer under refuseWith: 'close', which answers with a Close; leave one out",
     onRefuse,
   );
+}
+
+/** Frames of a backend that speaks WebSocket pass as they are: their payload is not filtered. A function `vnc` may spare such a host. */
+function checkBytes<Req extends IncomingMessage>(
+  { vnc, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (!(vnc instanceof VncSettings) || !Array.isArray(server)) return;
+  const hosts = server as readonly ResolvedHost[];
+  const passed = hosts.find(({ websocket }) => websocket?.mode === 'frames');
+  if (passed)
+    throw optionError(
+      path?.key('vnc') ?? 'vnc',
+      `needs a backend of bytes: give the host ${passed.id} the option mode: 'bytes'`,
+    );
 }
 
 /** Compiles the option `url`, which was checked before. */
