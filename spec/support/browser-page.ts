@@ -25,8 +25,10 @@ export interface BrowserPage {
   };
   readonly mouse: {
     move(x: number, y: number): Promise<void>;
-    click(x: number, y: number): Promise<void>;
+    click(x: number, y: number, options?: { button: 'left' | 'middle' }): Promise<void>;
   };
+  /** A browser may stop drawing a page that is covered by another. */
+  bringToFront(): Promise<void>;
   /** Writes a PNG file. */
   screenshot(options: { path: string }): Promise<unknown>;
   close(): Promise<void>;

@@ -103,6 +103,10 @@ class FirefoxPage implements BrowserPage {
     await this.#page.evaluateOnNewDocument(script);
   }
 
+  bringToFront() {
+    return this.#page.bringToFront();
+  }
+
   async screenshot(options: { path: string }) {
     await this.#page.screenshot({ path: options.path });
   }
