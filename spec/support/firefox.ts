@@ -40,10 +40,6 @@ export async function startFirefox(viewport = { width: 1280, height: 800 }): Pro
     acceptInsecureCerts: true,
     defaultViewport: viewport,
     timeout: DEADLINE,
-    // A Ctrl-C ends the run, and the cleanup ends Firefox.
-    handleSIGINT: false,
-    handleSIGTERM: false,
-    handleSIGHUP: false,
   });
   onCleanup(() => endFirefox(browser));
   return { newPage: async () => new FirefoxPage(await browser.newPage()) };
