@@ -81,7 +81,7 @@ export class VncServer {
       await reader.take(4);
       socket.write(Buffer.from([1]));
       reader.stop();
-      socket = new TLSSocket(plain as never, { isServer: true, ...certificate() });
+      socket = new TLSSocket(plain, { isServer: true, ...certificate() });
       socket.on('error', () => undefined);
       reader = new Reader(socket);
       const [name, password] = [(await reader.take(4)).readUInt32BE(), (await reader.take(4)).readUInt32BE()];
