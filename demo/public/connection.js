@@ -5,9 +5,12 @@ import RFB from '/novnc/core/rfb.js';
 /** Milliseconds until the desktop must show a picture or ask for a password. */
 const patience = 45_000;
 
+/** The types of the messages for a key, the pointer, and a key of QEMU. */
+const inputMessages = [4, 5, 255];
+
 /**
  * Starts an attempt. The callbacks in `on`: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
- * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`.
+ * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`, `input()` for each key or pointer event that is sent.
  *
  * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
  */
@@ -42,6 +45,14 @@ export function openConnection({ target, url, credentials, on }) {
     on.close({ code, reason });
     end();
   });
+
+  // The server's clock for input starts again with what noVNC sends, not with what happens on the page. noVNC has no event for that,
+  // and sends each message by itself: https://www.rfc-editor.org/rfc/rfc6143#section-7.5
+  const send = socket.send.bind(socket);
+  socket.send = (bytes) => {
+    if (outcome.connected && inputMessages.includes(bytes[0])) on.input();
+    send(bytes);
+  };
 
   const rfb = new RFB(target, socket, { credentials, shared: true });
   // Scale to the size of the element, which is the zoom.
