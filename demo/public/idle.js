@@ -32,7 +32,10 @@ export function setUpIdle(nudge) {
       card.hidden = false;
       byId('idle-title').textContent = 'Are you still there?';
       for (const old of bar.getAnimations()) old.cancel();
-      bar.animate([{ transform: 'scaleX(1)' }, { transform: 'scaleX(0)' }], { duration: rest, fill: 'forwards' });
+      bar.animate([{ transform: 'scaleX(1)' }, { transform: 'scaleX(0)' }], {
+        duration: rest,
+        fill: 'forwards',
+      });
     }
     const text = timeOf(rest);
     if (left.textContent !== text) left.textContent = text;

@@ -77,7 +77,12 @@ function rightsChanged(session) {
       : session.viewOnly
         ? 'From now on you watch: keys and pointer no longer reach the desktop.'
         : 'From now on you may use keys and pointer.';
-  return { title: 'Your role has changed', text: may, icon: session?.viewOnly ? 'eye' : 'people', retry: true };
+  return {
+    title: 'Your role has changed',
+    text: may,
+    icon: session?.viewOnly ? 'eye' : 'people',
+    retry: true,
+  };
 }
 
 /** The reason of Close 1001 after a time without input. */
