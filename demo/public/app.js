@@ -90,7 +90,7 @@ function nudge() {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const { x = left + width / 2, y = top + height / 2 } = pointer ?? {};
   rfb.viewOnly = viewOnly;
-  canvas.dispatchEvent(new MouseEvent('mousemove', { clientX: x, clientY: y }));
+  canvas.dispatchEvent(new window.MouseEvent('mousemove', { clientX: x, clientY: y }));
   rfb.viewOnly = isWatching();
 }
 

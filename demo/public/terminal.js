@@ -11,7 +11,7 @@ const dark = window.matchMedia('(prefers-color-scheme: dark)');
 const theme = () => (dark.matches ? themes.dark : themes.light);
 
 const terminal = new Terminal({
-  fontFamily: getComputedStyle(document.body).getPropertyValue('--mono'),
+  fontFamily: window.getComputedStyle(document.body).getPropertyValue('--mono'),
   fontSize: window.matchMedia('(max-width: 500px)').matches ? 12 : 14,
   cursorBlink: !window.matchMedia('(prefers-reduced-motion: reduce)').matches,
   scrollback: 5000,
