@@ -8,6 +8,7 @@ import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
 import type { Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { fail } from './checks/fail.js';
 import { namedOf } from './checks/names.js';
+import { checkNeedsBytes } from './checks/needs-bytes.js';
 import { optionError } from './checks/option-error.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
@@ -57,6 +58,7 @@ export function readRules<Req extends IncomingMessage>(
   base: Partial<RuleSettings<Req>>,
 ): readonly CompiledRule<RuleSettings<Req>>[] {
   checkRefusing(base);
+  checkControl(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -77,6 +79,7 @@ function readRule<Req extends IncomingMessage>(
   const set = readRuleOptions<Req>(rule, path);
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
+  checkControl(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -97,6 +100,20 @@ function checkRefusing(
     "can't answer under refuseWith: 'close', which answers with a Close; leave one out",
     onRefuse,
   );
+}
+
+/** Control messages are the text messages of a client whose payload is binary. */
+function checkControl<Req extends IncomingMessage>(
+  { control, frameType, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (control === undefined) return;
+  checkNeedsBytes('control', server, path);
+  if (frameType === 'text')
+    throw optionError(
+      path?.key('control') ?? 'control',
+      'needs frameType "binary", since with "text" the text messages of the client are payload',
+    );
 }
 
 /** Compiles the option `url`, which was checked before. */

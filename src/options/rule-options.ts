@@ -32,6 +32,7 @@ export const RULE_OPTIONS = {
   // A check costs the app as much as a page.
   revalidate: row(checkRevalidate, 0),
   record: row(checkMade),
+  control: functionRow(),
   // Below the 60 s after which most proxies drop a silent connection.
   pingInterval: secondsRow(0, 900, 30),
   // Longer than any stall of a working network; with the interval, a dead client is found within a minute. Bytes in flight extend

@@ -27,6 +27,7 @@ import { noteArrival, takeId, tellWay } from './arrival.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
 import { askGrant, type Granted } from './grant.js';
+import { checkControl, Control } from './control.js';
 import { hook } from './hook.js';
 import { chooseTarget, reachBackend, type BackendConnection } from './reach.js';
 import { refuse, reportRefusal, socketOf } from './refuse.js';
@@ -124,6 +125,7 @@ async function open<Req extends IncomingMessage>(
     if (granted?.hosts) story?.tell('backend', 'the hosts come from the ticket or token');
     const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;
+    checkControl(settings, target.hosts);
     backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
     clock.next(undefined);
 
@@ -163,6 +165,7 @@ async function open<Req extends IncomingMessage>(
       frameType,
       kept,
       recording,
+      control: settings.control && new Control(settings.control, backend, context.log),
       arrived,
     } as const;
     if (granted?.viewOnly === true) noteViewOnly();

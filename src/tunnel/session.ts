@@ -22,6 +22,7 @@ import {
   type TunnelContext,
   type Writable,
 } from './context.js';
+import { ControlledPassage, type Control } from './control.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
@@ -38,6 +39,8 @@ interface SessionEnds extends BackendConnection {
   readonly kept: KeptRequest | undefined;
   /** Undefined unless the tunnel is recorded. */
   readonly recording: Recording | undefined;
+  /** Undefined without the option `control`. */
+  readonly control: Control | undefined;
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
 }
@@ -53,10 +56,11 @@ const MOST_UNRECORDED = 65_536;
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
 
 function passageOf(
-  { client, socket, frames, answer }: SessionEnds,
+  { client, socket, frames, answer, control }: SessionEnds,
   settings: SessionSettings,
-  owner: PassageOwner,
+  owner: Session,
 ): BytePassage | FramePassage {
+  if (control) return new ControlledPassage(client, socket, settings, owner, control);
   if (!frames) return new BytePassage(client, socket, settings, owner);
   const hasExtensions = answer?.extensions !== undefined;
   return new FramePassage(client, { socket, head: frames.head, hasExtensions }, settings, owner);
@@ -189,7 +193,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     return this.#passage.bytesIn;
   }
 
-  /** The recorder has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
+  /** The recorder or the option `control` has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
   cutOffBy(ending: Ending): void {
     const passage = this.#passage;
     if (passage.beforeClose > MOST_UNRECORDED) passage.destroy({ ...ending, code: CLOSE.abnormal });
