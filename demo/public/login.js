@@ -23,7 +23,7 @@ if (why.has('error')) {
 const roles = {
   operator: 'uses the desktop',
   trainee: 'only watches',
-  administrator: 'also sees all tunnels and changes roles',
+  administrator: 'sees all tunnels, changes roles',
 };
 
 /** Offers the names of the accounts. The form works without them. */

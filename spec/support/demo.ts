@@ -15,6 +15,7 @@ export async function startDemoFor(
     username: 'ada',
     password: 'correct horse',
     adminPassword: ADMIN_PASSWORD,
+    traineePassword: TRAINEE_PASSWORD,
     vnc,
     desktop: 'spec desktop',
     ...more,
@@ -23,8 +24,9 @@ export async function startDemoFor(
   return { ...demo, url: `http://127.0.0.1:${demo.port}` };
 }
 
-/** The password of the user admin of {@link startDemoFor}. */
+/** The passwords of the users admin and trainee of {@link startDemoFor}. */
 export const ADMIN_PASSWORD = 'battery staple';
+export const TRAINEE_PASSWORD = 'only watching';
 
 export async function logIn(
   context: BrowserContext,
