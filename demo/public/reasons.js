@@ -110,7 +110,7 @@ function inputIdle(seconds) {
 const loginRejected = {
   state: 'refused',
   title: 'The desktop’s VNC server rejected the server’s login',
-  text: 'You are logged in, but the password of the desktop, which only the server knows, does not fit. Tell the administrator.',
+  text: 'You are logged in, but the server could not log in to the desktop in your place. Tell the administrator.',
   icon: 'lock',
   retry: false,
   action: 'Try again',
@@ -124,11 +124,11 @@ function endOfRights({ code, reason, connected }, session) {
   if (idle !== null) return inputIdle(Number(idle[1]));
   if (code !== 1008) return undefined;
   if (/\brights\b.*\bchanged\b/.test(reason)) return rightsChanged(session);
-  if (/^VNC\b/.test(reason))
+  if (/^the (client|VNC server|backend) /.test(reason))
     return {
       state: connected ? 'disconnected' : 'refused',
-      title: 'The viewer sent something unknown',
-      text: quoted('The server could not tell whether you may send it, and closed the connection.', reason),
+      title: 'The connection was not plain VNC',
+      text: quoted('The server checks what your page sends to the desktop, and could not read it.', reason),
       icon: 'barred',
       retry: false,
     };

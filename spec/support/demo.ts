@@ -28,6 +28,17 @@ export async function startDemoFor(
 export const ADMIN_PASSWORD = 'battery staple';
 export const TRAINEE_PASSWORD = 'only watching';
 
+/** The cookie of a new login, without a browser. */
+export async function cookieOf(
+  url: string,
+  [username, password]: readonly [string, string] = ['ada', 'correct horse'],
+): Promise<string> {
+  const body = new URLSearchParams({ username, password });
+  const answer = await fetch(`${url}/login`, { method: 'POST', body, redirect: 'manual' });
+  if (answer.headers.get('location') !== '/') throw new Error(`the login of ${username} failed`);
+  return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+}
+
 export async function logIn(
   context: BrowserContext,
   url: string,
