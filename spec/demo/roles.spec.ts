@@ -143,10 +143,9 @@ describe('issue 20: the VNC password that only the server knows', () => {
     onCleanup(() => desktop.close());
     const demo = await startDemoFor({ port: desktop.port }, { vncPassword: 'wrong' });
     const client = await openRaw(demo.port, '/vnc/websockify', { Cookie: await cookieOf(demo.url) });
-    expect(await client.close()).toMatchObject({
-      code: 4502,
-      reason: expect.stringMatching(/VNC server rejected the password/),
-    });
+    const close = await client.close();
+    expect(close?.code).toBe(4502);
+    expect(close?.reason).toMatch(/VNC server rejected the password/);
     expect(demo.tunnel.stats().refused).toEqual({ WSTUNNEL_VNC_REFUSED: 1 });
   });
 
