@@ -458,7 +458,7 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * Gets the text messages of the client, such as the size of a terminal's window, which then do not reach the backend. Without this
    * option the bytes of text messages are payload. Called synchronously, once per message, in the order of the client's messages: all
-   * bytes before the message were written to the backend. `message` is the text as sent, at most 4096 bytes of UTF-8; a longer message
+   * bytes before the message were written to the backend, which may not have read them yet. `message` is the text as sent, at most 4096 bytes of UTF-8; a longer message
    * ends the tunnel with Close 1009, text that is not UTF-8 with 1007. Check the message: the page can send any text. `tunnel` has the current
    * byte counts. `backend` is the Duplex that `server` or `connect` has returned, otherwise the connection to the backend. A throw or rejection
    * is logged, and ends the tunnel with Close 1011. The function is not called after the end of the tunnel. Not with `frameType: 'text'`, nor with

@@ -33,8 +33,11 @@ export interface StreamSettings {
 
 /** The events of a {@link WebSocketStream}. `closing`, `ended` and `closed` are emitted once each, in this order. */
 export interface StreamHandlers {
-  /** Bytes from the client. The receiver may keep the bytes. `chunk`: the memory that may be released afterwards. */
-  payload(bytes: Buffer, chunk: Buffer | undefined): void;
+  /**
+   * Bytes from the client. The receiver may keep the bytes. `chunk`: the memory that may be released afterwards. `more`: another part of the
+   * same chunk may follow.
+   */
+  payload(bytes: Buffer, chunk: Buffer | undefined, more?: boolean): void;
   /** A text message from the client, in the order of the payload. Without this function the bytes of text messages are payload. */
   message?(text: string): void;
   /** After `send` returned false: the client accepts more bytes again. */
@@ -288,7 +291,9 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
   #deliver(bytes: Buffer, messages: readonly TextMessage[]): void {
     let at = 0;
     const deliverUntil = (end: number) => {
-      if (end > at && this.#input === 'open') this.#handlers.payload(bytes.subarray(at, end), undefined);
+      const more = end < bytes.length;
+      if (end > at && this.#input === 'open')
+        this.#handlers.payload(bytes.subarray(at, end), undefined, more);
       at = end;
     };
     for (const { text, after } of messages) {

@@ -168,13 +168,13 @@ export class Relay implements QueueOwner {
     return Math.max(0, this.#sent - this.#client.abandoned);
   }
 
-  payload(bytes: Buffer, chunk?: Buffer): void {
+  payload(bytes: Buffer, chunk?: Buffer, more = FULL_READS.includes(chunk?.length)): void {
     this.#received += bytes.length;
     this.lastPayload = performance.now();
     if (!this.#backend.writable) return;
     if (this.#tap?.in(bytes) === false) return;
     const written = this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined;
-    this.#toBackend.write(bytes, written, FULL_READS.includes(chunk?.length));
+    this.#toBackend.write(bytes, written, more);
     if (!this.#toBackend.isFull) return;
     this.#toBackend.awaitDrain();
     this.#client.pause();

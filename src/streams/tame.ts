@@ -118,9 +118,12 @@ class TameStream extends Duplex implements Tame, Counted {
     else if (inner.destroyed) done(lossOf(inner));
     else
       this.#attempt(done, (once) => {
-        let left = chunks.length;
+        // Empty writes mark a place in the queue, and are not for the app.
+        const full = chunks.filter(({ chunk }) => chunk.length > 0);
+        let left = full.length;
+        if (left === 0) { once(); return; }
         inner.cork();
-        for (const { chunk } of chunks)
+        for (const { chunk } of full)
           inner.write(chunk, (error) => {
             if (!error) this.#accepted += chunk.length;
             if (error || --left === 0) once(error);

@@ -103,8 +103,16 @@ export class BytePassage implements StreamHandlers, Activity {
     this.#relay.destroy();
   }
 
-  payload(bytes: Buffer, chunk: Buffer | undefined): void {
-    this.#relay.payload(bytes, chunk);
+  protected pauseClient(): void {
+    this.#stream.pause();
+  }
+
+  protected resumeClient(): void {
+    this.#stream.resume();
+  }
+
+  payload(bytes: Buffer, chunk: Buffer | undefined, more?: boolean): void {
+    this.#relay.payload(bytes, chunk, more);
   }
 
   drain(): void {

@@ -2,24 +2,21 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
-import type { PassageOwner } from '../frames/frame-passage.js';
-import type { StreamSettings } from '../frames/websocket-stream.js';
 import { isPromise } from '../helpers/abort.js';
 import type { Log } from '../observe/log.js';
 import { refuseFrames } from '../options/checks/needs-bytes.js';
 import type { RuleSettings } from '../options/settings.js';
 import { carrierOf } from '../streams/carrier.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
-import type { RelaySettings } from '../streams/relay.js';
 import { untamed } from '../streams/tame.js';
 import type { TunnelInfo } from '../types.js';
-import { BytePassage } from './byte-passage.js';
 import type { BackendConnection } from './reach.js';
 
 /** TypeScript accepts async functions in place of functions without a result. */
 type Hook = (message: string, tunnel: TunnelInfo, backend: Duplex) => unknown;
 
-interface ControlledTunnel {
+/** The tunnel of the messages. */
+export interface ControlledTunnel {
   readonly id: string;
   info(): TunnelInfo;
   cutOffBy(ending: Ending): void;
@@ -38,7 +35,7 @@ export class Control {
     this.#log = log;
   }
 
-  /** Returns a message to the hook. After a failure of the hook, it is not called again. */
+  /** Passes a message to the hook. The hook is not called again after a failure. */
   message(text: string, tunnel: ControlledTunnel): void {
     if (this.#hasFailed) return;
     try {
@@ -55,28 +52,6 @@ export class Control {
     this.#hasFailed = true;
     this.#log('tunnel', 'error', '%s: control failed: %s', tunnel.id, messageOf(error));
     tunnel.cutOffBy(endingOf('control-failed', 'a control message failed'));
-  }
-}
-
-/** A passage whose client sends control messages. Other tunnels have no field for them. */
-export class ControlledPassage extends BytePassage {
-  readonly #control: Control;
-  readonly #tunnel: ControlledTunnel;
-
-  constructor(
-    client: Duplex,
-    backend: Duplex,
-    settings: StreamSettings & RelaySettings,
-    owner: PassageOwner & ControlledTunnel,
-    control: Control,
-  ) {
-    super(client, backend, settings, owner);
-    this.#control = control;
-    this.#tunnel = owner;
-  }
-
-  message(text: string): void {
-    this.#control.message(text, this.#tunnel);
   }
 }
 

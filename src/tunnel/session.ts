@@ -22,7 +22,8 @@ import {
   type TunnelContext,
   type Writable,
 } from './context.js';
-import { ControlledPassage, type Control } from './control.js';
+import type { Control } from './control.js';
+import { ControlledPassage } from './controlled-passage.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
