@@ -99,7 +99,16 @@ describe('issue 19: the recordings of the demo', () => {
 
   test('a stream ends after the logout, and not before', async () => {
     const { demo, folder, admin, get } = await startRecorded();
-    const info = { id: 'x', url: '/', address: '::1', backend: 'b', since: 0, bytesIn: 0, bytesOut: 0 };
+    const info = {
+      id: 'x',
+      url: '/',
+      address: '::1',
+      backend: 'b',
+      since: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      viewOnly: false,
+    };
     const recorder = fileRecorder({ folder, name: () => 'long' })(info, {} as IncomingMessage);
     // More than the buffers of a connection.
     for (let ms = 0; ms < 24; ms++) recorder?.out(Buffer.alloc(2 ** 20), ms);

@@ -38,9 +38,9 @@ export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | 
 // After the backend has ended its direction, bytes of the client must still reach the backend.
 type Where = (TcpNetConnectOpts | IpcNetConnectOpts) & { allowHalfOpen: true; onread?: OnReadOpts };
 
-function openSocket({ tls, websocket }: ResolvedHost, where: Where): Socket {
+function openSocket({ tls, websocket, isBare }: ResolvedHost, where: Where): Socket {
   // Under TLS, the TLS socket does the reading. In `bytes` mode the decoder of frames reads, and may keep its chunks.
-  const isPooled = (tls === undefined || tls === false) && websocket?.mode !== 'bytes';
+  const isPooled = (tls === undefined || tls === false) && websocket?.mode !== 'bytes' && isBare !== true;
   const reads = isPooled ? new PooledReads() : undefined;
   if (reads) where.onread = reads.onread;
   const socket = connect(where);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { strategyOf } from '../balance/strategies.js';
 import { compileAddresses } from '../request/client-address.js';
+import type { ResolvedHost } from '../backends/host.js';
 import { TOKEN_SOURCE } from '../request/grant.js';
 import { compileCondition } from '../routes/compiled-condition.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
@@ -14,6 +15,7 @@ import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
 import { readRevalidate } from './read-revalidate.js';
+import { readVnc, VncSettings } from './read-vnc.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
@@ -25,7 +27,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
 ): Partial<RuleSettings<Req>> {
-  const { server, balance, origins, mapExtensions, allow, deny, revalidate } = options;
+  const { server, balance, origins, mapExtensions, allow, deny, revalidate, vnc } = options;
   return {
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
@@ -40,6 +42,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(allow && { allow: compileAddresses(allow) }),
     ...(deny && { deny: compileAddresses(deny) }),
     ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
+    ...(vnc !== undefined && { vnc: readVnc<Req>(vnc) }),
   };
 }
 
@@ -59,6 +62,7 @@ export function readRules<Req extends IncomingMessage>(
 ): readonly CompiledRule<RuleSettings<Req>>[] {
   checkRefusing(base);
   checkControl(base);
+  checkBytes(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -80,6 +84,7 @@ function readRule<Req extends IncomingMessage>(
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
   checkControl(inside, path);
+  checkBytes(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -113,6 +118,21 @@ function checkControl<Req extends IncomingMessage>(
     throw optionError(
       path?.key('control') ?? 'control',
       'needs frameType "binary", since with "text" the text messages of the client are payload',
+    );
+}
+
+/** Frames of a backend that speaks WebSocket pass as they are: their payload is not filtered. A function `vnc` may spare such a host. */
+function checkBytes<Req extends IncomingMessage>(
+  { vnc, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (!(vnc instanceof VncSettings) || !Array.isArray(server)) return;
+  const hosts = server as readonly ResolvedHost[];
+  const passed = hosts.find(({ websocket }) => websocket?.mode === 'frames');
+  if (passed)
+    throw optionError(
+      path?.key('vnc') ?? 'vnc',
+      `needs a backend of bytes: give the host ${passed.id} the option mode: 'bytes'`,
     );
 }
 

@@ -82,6 +82,10 @@ export class BytePassage implements StreamHandlers, Activity {
     return this.#relay.clientStalledSince;
   }
 
+  get lastInput(): number | undefined {
+    return this.#relay.lastInput;
+  }
+
   /** Sends a Close. Bytes of the client that arrive before the answer still reach the backend. */
   close(ending: Ending): void {
     this.#stream.close(ending);

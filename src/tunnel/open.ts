@@ -10,7 +10,6 @@ import { flatCopy } from '../helpers/flat-copy.js';
 import { outcomeOf } from '../observe/metrics/labels.js';
 import { noteMissingUser } from '../observe/missing-user.js';
 import { storyOf } from '../observe/story.js';
-import { noteViewOnly } from '../observe/view-only.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
@@ -35,6 +34,7 @@ import { startRecording, type Recording } from './recording.js';
 import type { Route } from './route.js';
 import { startSession } from './session.js';
 import { millisecondsOf, OpeningClock } from './timings.js';
+import { vncOf, type RequestVnc } from './vnc.js';
 
 /**
  * Opens a tunnel. Never rejects: the caller does not await the promise, and a rejection would end the process. A request that
@@ -126,7 +126,13 @@ async function open<Req extends IncomingMessage>(
     const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;
     checkControl(settings, target.hosts);
-    backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
+    const isViewer = granted?.viewOnly === true;
+    let vnc: RequestVnc | undefined;
+    if (isViewer || settings.vnc !== undefined) {
+      vnc = await vncOf(settings.vnc, isViewer, target.hosts, req, attempt);
+      if (vnc) client.viewOnly = vnc.rights.viewOnly;
+    }
+    backend = await reachBackend(context, settings, req, client, target.hosts, attempt, vnc?.login);
     clock.next(undefined);
 
     const choosingFields = chooseFields(settings, handshake, req, backend, attempt);
@@ -167,8 +173,8 @@ async function open<Req extends IncomingMessage>(
       recording,
       control: settings.control && new Control(settings.control, backend, context.log),
       arrived,
+      rights: vnc?.rights,
     } as const;
-    if (granted?.viewOnly === true) noteViewOnly();
     startSession(context, limitedBy(settings, granted), client, ends);
   } catch (error) {
     // After the 101 response no other answer is possible, and no session owns the socket.

@@ -27,7 +27,9 @@ import { ControlledPassage } from './controlled-passage.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
+import { textOfRights, type VncRights } from './rights.js';
 import { millisecondsOf, secondsSince } from './timings.js';
+import { filterOf } from './vnc.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
@@ -44,6 +46,8 @@ interface SessionEnds extends BackendConnection {
   readonly control: Control | undefined;
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
+  /** Undefined if all bytes pass unchanged. */
+  readonly rights: VncRights | undefined;
 }
 
 const OPENED = '%s opened: %s from %s to %s, 101 response after %d ms';
@@ -97,7 +101,9 @@ export function startSession<Req extends IncomingMessage>(
     readTimeout,
     writeTimeout,
     clientWriteTimeout,
+    inputIdleTimeout: ends.rights?.inputIdleTimeout ?? 0,
     tap: ends.recording,
+    filter: ends.rights && filterOf(ends.rights),
   };
   const session = new Session(context, own, client, ends);
   if (ends.kept) session.checkLogin(ends.kept, settings.revalidate, ends.arrived);
@@ -115,6 +121,9 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   readonly #url: string;
   readonly #address: string;
   readonly #user: string | undefined;
+  readonly #viewOnly: boolean;
+  /** See {@link textOfRights}. */
+  readonly rights: string | undefined;
   readonly #host: PooledHost;
   readonly #lease: Lease;
   readonly #slot: Lease;
@@ -136,13 +145,15 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     { id, url, address, user, timings = {} }: ClientIdentity,
     ends: SessionEnds,
   ) {
-    const { host, lease, slot, arrived, recording } = ends;
+    const { host, lease, slot, arrived, recording, rights } = ends;
     this.#context = context;
     this.arrived = arrived;
     this.#id = id;
     this.#url = flatCopy(url);
     this.#address = flatCopy(address);
     this.#user = user === undefined ? undefined : flatCopy(user);
+    this.#viewOnly = rights?.viewOnly === true;
+    this.rights = textOfRights(rights);
     this.#host = host;
     this.#lease = lease;
     this.#slot = slot;
@@ -211,7 +222,8 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   }
 
   info(): TunnelInfo {
-    const client = { id: this.#id, url: this.#url, address: this.#address, user: this.#user };
+    const [id, url, address, user] = [this.#id, this.#url, this.#address, this.#user];
+    const client = { id, url, address, user, viewOnly: this.#viewOnly };
     return infoOf(client, this.#host.id, this.#since, this.#passage);
   }
 

@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http';
+import type { ResolvedHost } from '../backends/host.js';
+import { TunnelError } from '../errors.js';
+import { isPromise, type AbortSource } from '../helpers/abort.js';
+import { readVncResult, VncSettings, type VncSetting } from '../options/read-vnc.js';
+import type { PayloadFilter } from '../streams/payload-filter.js';
+import { VncFilter } from '../vnc/vnc-filter.js';
+import { hook } from './hook.js';
+import { rightsOf, type VncRights } from './rights.js';
+
+/** The login to the VNC server of one request. */
+export interface VncLogin {
+  /** Empty for a login without a name. */
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The option `vnc` of one request, or the `viewOnly` of its ticket or token. */
+export interface RequestVnc {
+  readonly rights: VncRights;
+  /** Undefined if the page itself logs in. */
+  readonly login: VncLogin | undefined;
+}
+
+/** Asks the option `vnc`. Returns a promise only if the option does. */
+export function askVnc<Req extends IncomingMessage>(
+  setting: VncSetting<Req> | undefined,
+  req: Req,
+  opening: AbortSource,
+): VncSettings | undefined | Promise<VncSettings | undefined> {
+  if (setting === undefined || setting instanceof VncSettings) return setting;
+  // Read inside the hook, so that an invalid result is a failure of the hook.
+  return hook('vnc', opening, () => {
+    const given: unknown = setting(req, {
+      get signal() {
+        return opening.signal;
+      },
+    });
+    return isPromise(given) ? given.then(readVncResult) : readVncResult(given);
+  });
+}
+
+/** What the option and the grant mean for a request to these hosts. Undefined if all bytes pass unchanged. */
+export async function vncOf<Req extends IncomingMessage>(
+  setting: VncSetting<Req> | undefined,
+  isViewer: boolean,
+  hosts: readonly ResolvedHost[],
+  req: Req,
+  opening: AbortSource,
+): Promise<RequestVnc | undefined> {
+  const settings = await askVnc(setting, req, opening);
+  const rights = rightsOf(settings, isViewer);
+  if (!rights) return undefined;
+  requireBytes(hosts, settings === undefined ? 'viewOnly of a ticket or token' : 'vnc');
+  if (!settings?.hasPassword) return { rights, login: undefined };
+  const password: unknown = await hook('vnc.password', opening, () =>
+    settings.askPassword(() => opening.signal),
+  );
+  // The message has no value, which may be a part of the password.
+  if (typeof password !== 'string' || password === '')
+    throw new TunnelError(
+      'WSTUNNEL_HOOK_FAILED',
+      'vnc.password: the result must be a text that is not empty',
+    );
+  return { rights, login: { username: settings.username, password } };
+}
+
+/** The frames of such a backend pass as they are. */
+function requireBytes(hosts: readonly ResolvedHost[], name: string): void {
+  const passed = hosts.find(({ websocket }) => websocket?.mode === 'frames');
+  if (passed)
+    throw new TunnelError(
+      'WSTUNNEL_HOOK_FAILED',
+      `${name} needs a backend of bytes: give the host ${passed.id} the option mode: 'bytes'`,
+    );
+}
+
+/** The filter of an open tunnel. */
+export function filterOf({ viewOnly, inputIdleTimeout, hasPassword }: VncRights): PayloadFilter {
+  return new VncFilter({ isLoggedIn: hasPassword, viewOnly, watchesInput: inputIdleTimeout > 0 });
+}
