@@ -52,6 +52,13 @@ export class DemoViewer {
     await this.read(4);
   }
 
+  /** The server's Close. Disconnects then: the tunnel is closed once the server notices. */
+  async close(): Promise<{ code: number; reason: string } | undefined> {
+    const close = await this.client.close();
+    this.client.socket.destroy();
+    return close;
+  }
+
   async read(length: number): Promise<Buffer> {
     while (this.received.length < this.#read + length) {
       const more = await this.client.payload(1);
