@@ -16,7 +16,7 @@ const viewer = createViewer({
   on: {
     state: (next) => {
       enableInput();
-      idle.watch(next === 'connected' ? limit : 0);
+      idle.watch(next === 'connected' ? limit : 0, viewer.openedAt);
     },
     attempt: applySettings,
     clipboard: (text) => clipboard.receive(text),
@@ -77,7 +77,7 @@ function take(session) {
   viewOnly = session.viewOnly;
   settings.force(viewOnly);
   limit = session.inputIdle;
-  if (viewer.state === 'connected') idle.watch(limit);
+  if (viewer.state === 'connected') idle.watch(limit, viewer.openedAt);
   applySettings();
   enableInput();
 }

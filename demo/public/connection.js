@@ -26,6 +26,7 @@ export function openConnection({ target, url, credentials, on }) {
     byUser: false,
   };
   let ended = false;
+  let openedAt = 0;
 
   const end = () => {
     if (ended) return;
@@ -37,6 +38,7 @@ export function openConnection({ target, url, credentials, on }) {
   const socket = new WebSocket(url);
   socket.addEventListener('open', () => {
     outcome.opened = true;
+    openedAt = performance.now();
   });
   // Registered before noVNC's handler, so that the code is known before noVNC removes the screen.
   socket.addEventListener('close', ({ code, reason }) => {
@@ -92,6 +94,10 @@ export function openConnection({ target, url, credentials, on }) {
 
   return {
     rfb,
+    /** The time when the WebSocket was open: the server's clocks run since then. */
+    get openedAt() {
+      return openedAt;
+    },
     /** The user ends the attempt or the connection. */
     disconnect() {
       outcome.byUser = true;

@@ -61,11 +61,13 @@ export function setUpIdle(nudge) {
     window.addEventListener(type, stay, { capture: true, passive: true });
 
   return {
-    /** The connection is open and the server closes it after so many seconds without input; 0: never, or no connection. */
-    watch(seconds) {
+    /**
+     * The connection is open since a time, and the server closes it after so many seconds without input; 0: never, or no connection.
+     */
+    watch(seconds, since) {
       if (limit === seconds * 1000) return;
       limit = seconds * 1000;
-      last = performance.now();
+      last = since;
       clearInterval(timer);
       hide();
       if (limit > 0) timer = setInterval(beat, 200);

@@ -171,6 +171,10 @@ export function createViewer({ target, url, on }) {
     get rfb() {
       return current?.rfb;
     },
+    /** The time when the WebSocket of the connection was open. */
+    get openedAt() {
+      return current?.openedAt ?? 0;
+    },
     /** `{ code, reason }` of the last close, or null. */
     get lastClose() {
       return lastClose;
