@@ -147,7 +147,8 @@ describeWith('chromium')('issue 20: a page without input', () => {
     for (const stay of [
       () => page.mouse.move(700, 26),
       () => page.keyboard.press('Shift'),
-      () => page.click('#idle-stay'),
+      // A real click comes after a movement.
+      () => page.dispatchEvent('#idle-stay', 'click'),
     ]) {
       await until(() => isWarned(page));
       expect(await page.locator('#idle').innerText()).toMatch(/closes in 0:0[1-4]/);
