@@ -82,15 +82,17 @@ function take(session) {
   enableInput();
 }
 
-/** Sends the position of the pointer again: the user is there, but at another part of the page, or has chosen to watch. */
+/** Moves the pointer by a pixel of the desktop, since the server counts only changes: the user is there, but at another part of the page, or has chosen to watch. */
 function nudge() {
   const { rfb } = viewer;
   const canvas = screen.querySelector('canvas');
   if (rfb === undefined || canvas === null) return;
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const { x = left + width / 2, y = top + height / 2 } = pointer ?? {};
+  const step = Math.ceil(width / canvas.width) * (x > left + width / 2 ? -1 : 1);
+  pointer = { x: x + step, y };
   rfb.viewOnly = viewOnly;
-  canvas.dispatchEvent(new window.MouseEvent('mousemove', { clientX: x, clientY: y }));
+  canvas.dispatchEvent(new window.MouseEvent('mousemove', { clientX: pointer.x, clientY: y }));
   rfb.viewOnly = isWatching();
 }
 

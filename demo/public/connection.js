@@ -27,6 +27,7 @@ export function openConnection({ target, url, credentials, on }) {
   };
   let ended = false;
   let openedAt = 0;
+  let lastPointer = '';
 
   const end = () => {
     if (ended) return;
@@ -52,7 +53,10 @@ export function openConnection({ target, url, credentials, on }) {
   // and sends each message by itself: https://www.rfc-editor.org/rfc/rfc6143#section-7.5
   const send = socket.send.bind(socket);
   socket.send = (bytes) => {
-    if (outcome.connected && inputMessages.includes(bytes[0])) on.input();
+    // The server does not count a pointer event that repeats the last one.
+    const message = inputMessages.includes(bytes[0]) ? bytes.join() : '';
+    if (outcome.connected && message !== '' && (bytes[0] !== 5 || message !== lastPointer)) on.input();
+    if (bytes[0] === 5) lastPointer = message;
     send(bytes);
   };
 
