@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Duplex} from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { duplexPair } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -91,7 +91,10 @@ describe('a password', () => {
   test('that is rejected is told to the page under refuseWith close', async () => {
     const { port } = await startVnc({ password: 'wrong' }, { refuseWith: 'close' });
     const client = await openRaw(port);
-    expect(await client.close()).toMatchObject({ code: 4502, reason: expect.stringContaining('password') });
+    expect(await client.close()).toMatchObject({
+      code: 4502,
+      reason: expect.stringContaining('password') as string,
+    });
   });
 
   test('cannot answer another kind of login: the refusal has its name, and no other host is tried', async () => {
@@ -238,7 +241,10 @@ describe('viewOnly', () => {
     const client = await greet(await openRaw(port));
     const closed = once(tunnel, 'close');
     client.send(frame(2, Buffer.from([77])));
-    expect(await client.close()).toMatchObject({ code: 1008, reason: expect.stringContaining('77') });
+    expect(await client.close()).toMatchObject({
+      code: 1008,
+      reason: expect.stringContaining('77') as string,
+    });
     client.send(frame(2, UPDATE));
     client.socket.end();
     expect(await closed).toMatchObject([{ cause: 'vnc-error', viewOnly: true }]);
@@ -294,7 +300,9 @@ describe('a function vnc', () => {
     const { desk, port, tunnel } = await startVnc(vnc as () => VncOptions);
     const seen = refusals(tunnel);
     expect(await statusOf(port)).toBe(500);
-    expect(seen).toMatchObject([{ code: 'WSTUNNEL_HOOK_FAILED', reason: expect.stringContaining(reason) }]);
+    expect(seen).toMatchObject([
+      { code: 'WSTUNNEL_HOOK_FAILED', reason: expect.stringContaining(reason) as string },
+    ]);
     expect(JSON.stringify(seen)).not.toContain(PASSWORD);
     expect(desk.attempts).toBe(0);
   });

@@ -15,6 +15,7 @@ export async function startDemoFor(
     username: 'ada',
     password: 'correct horse',
     adminPassword: ADMIN_PASSWORD,
+    traineePassword: TRAINEE_PASSWORD,
     vnc,
     desktop: 'spec desktop',
     ...more,
@@ -23,8 +24,20 @@ export async function startDemoFor(
   return { ...demo, url: `http://127.0.0.1:${demo.port}` };
 }
 
-/** The password of the user admin of {@link startDemoFor}. */
+/** The passwords of the users admin and trainee of {@link startDemoFor}. */
 export const ADMIN_PASSWORD = 'battery staple';
+export const TRAINEE_PASSWORD = 'only watching';
+
+/** The cookie of a new login, without a browser. */
+export async function cookieOf(
+  url: string,
+  [username, password]: readonly [string, string] = ['ada', 'correct horse'],
+): Promise<string> {
+  const body = new URLSearchParams({ username, password });
+  const answer = await fetch(`${url}/login`, { method: 'POST', body, redirect: 'manual' });
+  if (answer.headers.get('location') !== '/') throw new Error(`the login of ${username} failed`);
+  return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+}
 
 export async function logIn<P extends BrowserPage>(
   browser: BrowserPages<P>,

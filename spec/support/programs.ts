@@ -22,6 +22,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   python3: 'python3',
   '/usr/bin/python3': 'python3',
   socat: 'socat',
+  tmux: 'tmux',
   Xvnc: 'tigervnc-standalone-server',
   Xtigervnc: 'tigervnc-standalone-server',
   'redis-server': 'redis-server',
