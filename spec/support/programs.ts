@@ -53,7 +53,6 @@ const PACKAGES: Readonly<Record<string, string>> = {
   psql: 'postgresql-client',
   xtigervncviewer: 'tigervnc-viewer',
   xwd: 'x11-apps',
-  tmux: 'tmux',
   '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   'jupyter-notebook': 'jupyter-notebook',
