@@ -311,6 +311,15 @@ describe('a function vnc', () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  test('may return a foreign promise, whose then returns nothing', async () => {
+    // Of some stores and ORMs; only `await` is sure to understand it.
+    const then = (resolve: (given: VncOptions) => void): void =>
+      resolve({ password: PASSWORD, viewOnly: true });
+    const { port, tunnel } = await startVnc(() => ({ then }) as Promise<VncOptions>);
+    await greet(await openRaw(port));
+    expect(tunnel.tunnels()).toMatchObject([{ viewOnly: true }]);
+  });
+
   test('without a result lets all bytes pass', async () => {
     const { desk, port, tunnel } = await startVnc(() => undefined);
     const client = await openRaw(port);
