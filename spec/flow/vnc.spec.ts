@@ -16,6 +16,7 @@ import { fileRecorder, RecordingReader } from '../../src/record/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../support/http2.js';
+import { watchDials } from '../support/leftovers.js';
 import { frame, openRaw, requestTunnel, statusOf, type RawClient } from '../support/raw-client.js';
 import { makeTunnel, startApp, startBackend, startTunnel } from '../support/servers.js';
 import { Marked, node } from '../support/spawned.js';
@@ -170,6 +171,22 @@ describe('a password', () => {
     });
     expect(await statusOf(site.port)).toBe(504);
     await until(() => ended);
+  });
+
+  test('of a list: a backend that is silent is down, and the next is used at once', async () => {
+    const [silent, desk] = [await startBackend(), await startVncServer()];
+    const { port, tunnel } = await startTunnel({
+      server: [
+        { port: silent.port, connectTimeout: 0.3, disableTime: 60 },
+        { port: desk.port, backup: true },
+      ],
+      vnc: { password: PASSWORD },
+    });
+    await greet(await openRaw(port));
+    expect(tunnel.stats().backends).toMatchObject([{ up: false }, { up: true }]);
+    const dials = watchDials();
+    await greet(await openRaw(port));
+    expect([...dials].filter(({ remotePort }) => remotePort === silent.port)).toEqual([]);
   });
 
   test('is in no printed settings, and in no recording', async () => {
