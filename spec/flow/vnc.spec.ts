@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex, duplexPair } from 'node:stream';
+import type { Socket } from 'node:net';
+import { duplexPair, type Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
@@ -173,21 +174,29 @@ describe('a password', () => {
     await until(() => ended);
   });
 
-  test('of a list: a backend that is silent is down, and the next is used at once', async () => {
-    const [silent, desk] = [await startBackend(), await startVncServer()];
-    const { port, tunnel } = await startTunnel({
-      server: [
-        { port: silent.port, connectTimeout: 0.3, disableTime: 60 },
-        { port: desk.port, backup: true },
-      ],
-      vnc: { password: PASSWORD },
-    });
-    await greet(await openRaw(port));
-    expect(tunnel.stats().backends).toMatchObject([{ up: false }, { up: true }]);
-    const dials = watchDials();
-    await greet(await openRaw(port));
-    expect([...dials].filter(({ remotePort }) => remotePort === silent.port)).toEqual([]);
-  });
+  const dead: [string, (socket: Socket) => void][] = [
+    ['is silent', () => undefined],
+    ['closes each connection', (socket) => socket.end()],
+  ];
+
+  test.each(dead)(
+    'of a list: a backend that %s is down, and the next is used at once',
+    async (_name, serve) => {
+      const [silent, desk] = [await startBackend(serve), await startVncServer()];
+      const { port, tunnel } = await startTunnel({
+        server: [
+          { port: silent.port, connectTimeout: 0.3, disableTime: 60 },
+          { port: desk.port, backup: true },
+        ],
+        vnc: { password: PASSWORD },
+      });
+      await greet(await openRaw(port));
+      expect(tunnel.stats().backends).toMatchObject([{ up: false }, { up: true }]);
+      const dials = watchDials();
+      await greet(await openRaw(port));
+      expect([...dials].filter(({ remotePort }) => remotePort === silent.port)).toEqual([]);
+    },
+  );
 
   test('is in no printed settings, and in no recording', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vnc-'));
