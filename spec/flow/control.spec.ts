@@ -310,6 +310,23 @@ test('a hook that ends its own tunnel is not called again', async () => {
   expect(heard).toEqual(['1']);
 });
 
+test('a hook is not called with a dead backend', async () => {
+  const shell = new Shell();
+  const { port } = await startTunnel({
+    server: () => shell,
+    control: (message, _, backend) => {
+      (backend as Shell).resize(message);
+      backend.destroy();
+    },
+  });
+  const client = await openRaw(port);
+  client.send(frame(1, '1'), frame(1, '2'));
+  expect((await client.close())?.code).toBe(1011);
+  client.send(frame(1, '3'), closeFrame(1000));
+  await client.rest();
+  expect(shell.steps).toEqual(['resize 1']);
+});
+
 test('ten thousand messages in one burst arrive in order, and other tunnels go on in between', async () => {
   const { port, messages } = await startNoting();
   const other = await openRaw(port);

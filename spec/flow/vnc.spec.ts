@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import { duplexPair } from 'node:stream';
+import type { Socket } from 'node:net';
+import { duplexPair, type Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
@@ -17,6 +17,7 @@ import { fileRecorder, RecordingReader } from '../../src/record/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../support/http2.js';
+import { watchDials } from '../support/leftovers.js';
 import { frame, openRaw, requestTunnel, statusOf, type RawClient } from '../support/raw-client.js';
 import { makeTunnel, startApp, startBackend, startTunnel } from '../support/servers.js';
 import { Marked, node } from '../support/spawned.js';
@@ -176,6 +177,30 @@ describe('a password', () => {
     await until(() => ended);
   });
 
+  const dead: [string, (socket: Socket) => void][] = [
+    ['is silent', () => undefined],
+    ['closes each connection', (socket) => socket.end()],
+  ];
+
+  test.each(dead)(
+    'of a list: a backend that %s is down, and the next is used at once',
+    async (_name, serve) => {
+      const [silent, desk] = [await startBackend(serve), await startVncServer()];
+      const { port, tunnel } = await startTunnel({
+        server: [
+          { port: silent.port, connectTimeout: 0.3, disableTime: 60 },
+          { port: desk.port, backup: true },
+        ],
+        vnc: { password: PASSWORD },
+      });
+      await greet(await openRaw(port));
+      expect(tunnel.stats().backends).toMatchObject([{ up: false }, { up: true }]);
+      const dials = watchDials();
+      await greet(await openRaw(port));
+      expect([...dials].filter(({ remotePort }) => remotePort === silent.port)).toEqual([]);
+    },
+  );
+
   test('is in no printed settings, and in no recording', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vnc-'));
     onCleanup(() => rmSync(folder, { recursive: true }));
@@ -318,6 +343,15 @@ describe('a function vnc', () => {
     );
     expect(await statusOf(port)).toBe(504);
     expect(signal?.aborted).toBe(true);
+  });
+
+  test('may return a foreign promise, whose then returns nothing', async () => {
+    // Of some stores and ORMs; only `await` is sure to understand it.
+    const then = (resolve: (given: VncOptions) => void): void =>
+      resolve({ password: PASSWORD, viewOnly: true });
+    const { port, tunnel } = await startVnc(() => ({ then }) as Promise<VncOptions>);
+    await greet(await openRaw(port));
+    expect(tunnel.tunnels()).toMatchObject([{ viewOnly: true }]);
   });
 
   test('without a result lets all bytes pass', async () => {

@@ -35,9 +35,9 @@ export class Control {
     this.#log = log;
   }
 
-  /** Passes a message to the hook. The hook is not called again after a failure. */
+  /** Passes a message to the hook, which is not called after a failure, nor with a dead backend: methods of a dead terminal may throw. */
   message(text: string, tunnel: ControlledTunnel): void {
-    if (this.#hasFailed) return;
+    if (this.#hasFailed || this.#backend.destroyed) return;
     try {
       const outcome = this.#hook(text, tunnel.info(), this.#backend);
       // Nobody awaits the promise of an async function: a rejection would end the process.

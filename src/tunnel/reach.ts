@@ -134,7 +134,19 @@ export async function reachBackend<Req extends IncomingMessage>(
   };
   const connected = (host: PooledHost, since: number) => {
     totals.counts.connectSeconds.observe((performance.now() - since) / 1000);
-    pool.connected(host);
+    if (!login) pool.connected(host);
+  };
+  /** A VNC server that accepts connections and never answers is down: it is up again by its answer, a refusal too. */
+  const loggedIn = async (host: PooledHost, socket: Duplex): Promise<Duplex> => {
+    if (!login) return socket;
+    try {
+      const stream = await logIn(client, host.host, socket, login, signal);
+      pool.connected(host);
+      return stream;
+    } catch (error) {
+      if (isVncRefusal(error)) pool.connected(host);
+      throw error;
+    }
   };
   let last: TunnelError | undefined;
   /** Hosts that the tunnels of other processes have filled. */
@@ -187,13 +199,13 @@ export async function reachBackend<Req extends IncomingMessage>(
             timeSince(since),
           );
           if (!login) return { ...connection, host, lease };
-          return { socket: await logIn(client, host.host, connection.socket, login, signal), host, lease };
+          return { socket: await loggedIn(host, connection.socket), host, lease };
         }
         const process = await spawner.dial(dialled, signal, preface);
         processLease = process.lease;
         connected(host, since);
         story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
-        const socket = login ? await logIn(client, host.host, process.socket, login, signal) : process.socket;
+        const socket = await loggedIn(host, process.socket);
         return { socket, host, lease: bothOf(process.lease, lease) };
       };
       // Streams that `server` returns have one id, and may lead to different VNC servers.

@@ -37,7 +37,8 @@ export function askVnc<Req extends IncomingMessage>(
         return opening.signal;
       },
     });
-    return isPromise(given) ? given.then(readVncResult) : readVncResult(given);
+    // `then` of a foreign promise may return nothing, which would count as a result without restrictions.
+    return isPromise(given) ? Promise.resolve(given).then(readVncResult) : readVncResult(given);
   });
 }
 

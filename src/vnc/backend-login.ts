@@ -25,8 +25,8 @@ const TYPES: readonly number[] = [SECURITY.vncAuthentication, SECURITY.none, SEC
  * `tls`: the host's TLS, undefined if the host has none. With it, nothing is sent without encryption: either the server offers
  * VeNCrypt, or expects TLS from the first byte.
  *
- * Rejects with WSTUNNEL_VNC_REFUSED, or with the signal's reason; then the connection is destroyed. No message contains the
- * password.
+ * Rejects with WSTUNNEL_VNC_REFUSED, or with the signal's reason, or with the error of a connection that was lost before the server's
+ * version; then the connection is destroyed. No message contains the password.
  */
 export async function loginToBackend(
   socket: Duplex,
@@ -35,9 +35,11 @@ export async function loginToBackend(
   signal: AbortState,
 ): Promise<Duplex> {
   const connection = new LoginConnection(socket, login, tls, signal);
+  let hasBegun = false;
   try {
     if (tls && !(await connection.bytes.has(1, SILENCE))) await connection.encrypt(tls, 'x509');
     const minor = await agreeOnVersion(connection);
+    hasBegun = true;
     const type = await agreeOnType(connection, minor);
     const secret = await authenticate(connection, type);
     // RFC 6143 appendix A: before version 3.8, no result follows the type None.
@@ -46,6 +48,8 @@ export async function loginToBackend(
     return connection.bytes.leave();
   } catch (error) {
     connection.destroy();
+    // Before its version a server knows nothing of this login: a proxy of ports closes so for a server that does not run.
+    if (error instanceof HandshakeCut && !hasBegun) throw error.cause ?? error;
     if (error instanceof HandshakeCut)
       throw vncRefusal('the VNC server closed the connection during the login', undefined, error.cause);
     throw error;

@@ -181,14 +181,18 @@ describe.each([...ways, ...tlsWays])('$name', ({ script, tls, login }) => {
     const total = whole.peers[0]!.sent;
     expect(total).toBeGreaterThan(0);
     // With TLS from the first byte, each attempt takes half a second.
-    const cuts =
-      script === tlsWays.at(-1)!.script ? [0, 1, 20] : Array.from({ length: total }, (_, at) => at);
+    const isTlsFirst = script === tlsWays.at(-1)!.script;
+    const cuts = isTlsFirst ? [0, 1, 20] : Array.from({ length: total }, (_, at) => at);
     for (const most of cuts) {
       const { port } = await startScripted(script, { most });
-      await expect(
-        logIn({ host: 'localhost', port, ...(tls && { tls }) }, login),
-        `cut at ${most}`,
-      ).rejects.toMatchObject({ code: 'WSTUNNEL_VNC_REFUSED', status: 502 });
+      const attempt = logIn({ host: 'localhost', port, ...(tls && { tls }) }, login);
+      // Without a version of the server, the connection was lost.
+      if (most < 12) await expect(attempt, `cut at ${most}`).rejects.toThrow('the connection was closed');
+      else
+        await expect(attempt, `cut at ${most}`).rejects.toMatchObject({
+          code: 'WSTUNNEL_VNC_REFUSED',
+          status: 502,
+        });
     }
   });
 });
