@@ -1,8 +1,10 @@
+import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex, duplexPair } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
@@ -170,6 +172,21 @@ describe('a password', () => {
     });
     expect(await statusOf(site.port)).toBe(504);
     await until(() => ended);
+  });
+
+  test('shares one connectTimeout with the connection', async () => {
+    let connected = false;
+    const silent = await startBackend(() => (connected = true));
+    const lookup = (_name: string, _options: object, done: (error: null, found: LookupAddress[]) => void) =>
+      void setTimeout(() => done(null, [{ address: '127.0.0.1', family: 4 }]), 1500);
+    const site = await startTunnel({
+      server: { host: 'slow.test', port: silent.port, connectTimeout: 2, lookup },
+      vnc: { password: PASSWORD },
+    });
+    const start = performance.now();
+    expect(await statusOf(site.port)).toBe(504);
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(connected).toBe(true);
   });
 
   test('is in no printed settings, and in no recording', async () => {

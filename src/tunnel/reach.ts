@@ -177,6 +177,7 @@ export async function reachBackend<Req extends IncomingMessage>(
       const preface = prefaceOf(host.host, req, address);
       const dialled = login ? bareOf(host.host) : host.host;
       const open = async (): Promise<BackendConnection> => {
+        const start = performance.now();
         if (host.host.spawn === undefined) {
           const connection = await connectTo(context, settings, dialled, { req, address }, signal, preface);
           connected(host, since);
@@ -187,13 +188,18 @@ export async function reachBackend<Req extends IncomingMessage>(
             timeSince(since),
           );
           if (!login) return { ...connection, host, lease };
-          return { socket: await logIn(client, host.host, connection.socket, login, signal), host, lease };
+          const socket = await logIn(client, host.host, connection.socket, login, signal, start);
+          return { socket, host, lease };
         }
         const process = await spawner.dial(dialled, signal, preface);
         processLease = process.lease;
         connected(host, since);
         story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
-        const socket = login ? await logIn(client, host.host, process.socket, login, signal) : process.socket;
+        // The start of the program has limits of its own.
+        const ready = performance.now();
+        const socket = login
+          ? await logIn(client, host.host, process.socket, login, signal, ready)
+          : process.socket;
         return { socket, host, lease: bothOf(process.lease, lease) };
       };
       // Streams that `server` returns have one id, and may lead to different VNC servers.
