@@ -1,8 +1,9 @@
+import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Socket } from 'node:net';
 import { duplexPair, type Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -13,7 +14,8 @@ import {
   type TunnelOptions,
   type VncOptions,
 } from '../../src/index.js';
-import { fileRecorder, RecordingReader } from '../../src/record/index.js';
+import { fileRecorder, player, RecordingReader } from '../../src/record/index.js';
+import { tokenServer } from '../../src/tokens/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../support/http2.js';
@@ -201,6 +203,21 @@ describe('a password', () => {
     },
   );
 
+  test('shares one connectTimeout with the connection', async () => {
+    let connected = false;
+    const silent = await startBackend(() => (connected = true));
+    const lookup = (_name: string, _options: object, done: (error: null, found: LookupAddress[]) => void) =>
+      void setTimeout(() => done(null, [{ address: '127.0.0.1', family: 4 }]), 1500);
+    const site = await startTunnel({
+      server: { host: 'slow.test', port: silent.port, connectTimeout: 2, lookup },
+      vnc: { password: PASSWORD },
+    });
+    const start = performance.now();
+    expect(await statusOf(site.port)).toBe(504);
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(connected).toBe(true);
+  });
+
   test('is in no printed settings, and in no recording', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vnc-'));
     onCleanup(() => rmSync(folder, { recursive: true }));
@@ -222,6 +239,9 @@ describe('a password', () => {
       if (direction === 'out') out.push(Buffer.from(bytes));
     const handshake = Buffer.concat([Buffer.from(VERSION), Buffer.from([1, 1, 0, 0, 0, 0]), SERVER_INIT]);
     expect(Buffer.concat(out)).toEqual(handshake);
+    // A page plays the recording, without a password.
+    const playing = await startTunnel({ server: player(join(folder, name), { speed: Infinity }) });
+    await greet(await openRaw(playing.port));
   });
 });
 
@@ -274,6 +294,55 @@ describe('viewOnly', () => {
     client.socket.end();
     expect(await closed).toMatchObject([{ cause: 'vnc-error', viewOnly: true }]);
     expect(desk.last.messages).toHaveLength(0);
+  });
+});
+
+describe('viewOnly behind other hosts', () => {
+  /** The page's keys are dropped, and the update request arrives. */
+  async function watches(client: RawClient, desk: VncServer) {
+    await greet(client, 0);
+    expect(desk.last.shared).toBe(1);
+    client.send(frame(2, Buffer.concat([KEY, UPDATE])));
+    await until(() => desk.last.messages.equals(UPDATE));
+  }
+
+  test('by a token, with and without the option', async () => {
+    for (const vnc of [{ password: PASSWORD }, undefined]) {
+      const desk = await startVncServer({ security: vnc ? 'vnc' : 'none' });
+      const source = (token: string) => ({ target: { port: desk.port }, viewOnly: token === 'watch' });
+      const { port, tunnel } = await startTunnel({ server: tokenServer(source), ...(vnc && { vnc }) });
+      const client = await openRaw(port, '/tunnel?token=watch');
+      await watches(client, desk);
+      expect(tunnel.tunnels()).toMatchObject([{ viewOnly: true }]);
+      const typing = await openRaw(port, '/tunnel?token=type');
+      await greet(typing);
+      typing.send(frame(2, KEY));
+      await until(() => desk.last.messages.equals(KEY));
+    }
+  });
+
+  test('a unix socket', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vnc-'));
+    onCleanup(() => rmSync(folder, { recursive: true }));
+    const desk = new VncServer();
+    const socket = join(folder, 'vnc.sock');
+    const server = createServer({ allowHalfOpen: true }, desk.serve).listen(socket);
+    onCleanup(() => void server.close());
+    await once(server, 'listening');
+    const { port } = await startTunnel({ server: { socket }, vnc: { password: PASSWORD, viewOnly: true } });
+    const client = await openRaw(port);
+    await watches(client, desk);
+    client.socket.destroy();
+  });
+
+  test("a WebSocket backend in mode 'bytes'", async () => {
+    const desk = await startVncServer();
+    const proxy = await startTunnel({ server: { port: desk.port } });
+    const { port } = await startTunnel({
+      server: { url: `ws://127.0.0.1:${proxy.port}/tunnel`, mode: 'bytes' },
+      vnc: { password: PASSWORD, viewOnly: true },
+    });
+    await watches(await openRaw(port), desk);
   });
 });
 

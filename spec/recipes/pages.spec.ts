@@ -152,7 +152,7 @@ describeWith('chromium')('the page of reason-on-page', () => {
 });
 
 describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal', () => {
-  test('has a shell of the size of the window, with a TERM', async () => {
+  test('has a shell of the size of the window, with a TERM', { timeout: 60_000 }, async () => {
     const TMPDIR = await temporaryFolder();
     const site = await startRecipe('terminal.mjs', { TMPDIR });
     const { page, complaints } = await openPage(urlOf(site));
@@ -175,7 +175,7 @@ describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal',
     await until(() => processesWith(TMPDIR).length === 0);
   });
 
-  test('of node-pty follows the size of the window', async () => {
+  test('of node-pty follows the size of the window', { timeout: 60_000 }, async () => {
     const HOME = await temporaryFolder();
     const site = await startRecipe('node-pty.mjs', { HOME, SHELL: '/bin/bash', TMUX: 'no' });
     const { page, complaints } = await openPage(urlOf(site));

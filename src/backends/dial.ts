@@ -58,16 +58,17 @@ export async function dialAnd<T>(
 }
 
 /**
- * A further step on a connection to a host, within another `connectTimeout`: the signal aborts after that time. The connection is destroyed
- * if the step fails.
+ * A further step on a connection to a host, within the `connectTimeout` that began at `start` (milliseconds of `performance.now()`): the
+ * signal aborts after that time. The connection is destroyed if the step fails.
  */
 export async function continueWithin<T>(
   { connectTimeout }: ResolvedHost,
+  start: number,
   connection: Duplex,
   signal: AbortState,
   step: (signal: AbortState) => Promise<T>,
 ): Promise<T> {
-  const attempt = new DialAttempt(signal, connectTimeout);
+  const attempt = new DialAttempt(signal, connectTimeout - (performance.now() - start) / 1000);
   try {
     return await orAborted(attempt, () => step(attempt));
   } catch (error) {

@@ -137,10 +137,10 @@ export async function reachBackend<Req extends IncomingMessage>(
     if (!login) pool.connected(host);
   };
   /** A VNC server that accepts connections and never answers is down: it is up again by its answer, a refusal too. */
-  const loggedIn = async (host: PooledHost, socket: Duplex): Promise<Duplex> => {
+  const loggedIn = async (host: PooledHost, socket: Duplex, start: number): Promise<Duplex> => {
     if (!login) return socket;
     try {
-      const stream = await logIn(client, host.host, socket, login, signal);
+      const stream = await logIn(client, host.host, socket, login, signal, start);
       pool.connected(host);
       return stream;
     } catch (error) {
@@ -189,6 +189,7 @@ export async function reachBackend<Req extends IncomingMessage>(
       const preface = prefaceOf(host.host, req, address);
       const dialled = login ? bareOf(host.host) : host.host;
       const open = async (): Promise<BackendConnection> => {
+        const start = performance.now();
         if (host.host.spawn === undefined) {
           const connection = await connectTo(context, settings, dialled, { req, address }, signal, preface);
           connected(host, since);
@@ -199,13 +200,14 @@ export async function reachBackend<Req extends IncomingMessage>(
             timeSince(since),
           );
           if (!login) return { ...connection, host, lease };
-          return { socket: await loggedIn(host, connection.socket), host, lease };
+          return { socket: await loggedIn(host, connection.socket, start), host, lease };
         }
         const process = await spawner.dial(dialled, signal, preface);
         processLease = process.lease;
         connected(host, since);
         story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
-        const socket = await loggedIn(host, process.socket);
+        // The start of the program has limits of its own.
+        const socket = await loggedIn(host, process.socket, performance.now());
         return { socket, host, lease: bothOf(process.lease, lease) };
       };
       // Streams that `server` returns have one id, and may lead to different VNC servers.

@@ -19,7 +19,8 @@ export function bareOf(host: ResolvedHost): ResolvedHost {
 }
 
 /**
- * Logs in to the VNC server on an open connection, which is destroyed after a failure. Rejects with WSTUNNEL_VNC_REFUSED, which is final for
+ * Logs in to the VNC server on an open connection, which is destroyed after a failure. Dial, which began at `dialled`, and login share one
+ * `connectTimeout`. Rejects with WSTUNNEL_VNC_REFUSED, which is final for
  * the request and no sign of an outage, with the refusals of a lost connection, or with the signal's reason.
  */
 export async function logIn(
@@ -28,9 +29,10 @@ export async function logIn(
   socket: Duplex,
   login: VncLogin,
   signal: AbortState,
+  dialled: number,
 ): Promise<Duplex> {
   const start = performance.now();
-  const stream = await continueWithin(host, socket, signal, (within) =>
+  const stream = await continueWithin(host, dialled, socket, signal, (within) =>
     loginToBackend(socket, login, tlsOf(host), within),
   );
   client.story?.tell('backend', 'logged in to the VNC server %s after %s', host.id, timeSince(start));

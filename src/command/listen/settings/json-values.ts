@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hideLogin } from '../../../helpers/hide-login.js';
 import { messageOf, type TunnelError } from '../../../errors.js';
-import { OPTIONS_OBJECT } from '../../../options/checks/names.js';
+import { namedOf, OPTIONS_OBJECT, unknownName } from '../../../options/checks/names.js';
 import { complaintAbout } from '../../../options/checks/option-error.js';
 import type { OptionPath } from '../../../options/checks/option-path.js';
 import { HOST_OPTIONS } from '../../../options/host-options.js';
@@ -20,6 +20,9 @@ interface FromJson {
 
 /** Replaces an invalid expression, so that one fault in a list is reported once. */
 const NEVER = /(?!)/;
+
+/** The keys of `vnc` in a file. */
+const VNC_KEYS = ['passwordFile', 'username', 'viewOnly', 'inputIdleTimeout'];
 
 type Named = Readonly<Record<string, unknown>>;
 
@@ -134,15 +137,26 @@ class JsonReader {
 
   /** The password is in a file of its own: other users may read this file. */
   #vnc(value: unknown, path: OptionPath): unknown {
-    if (!isNamed(value)) return value;
-    const { passwordFile, password, ...rest } = value;
-    if (password !== undefined)
+    if (!isNamed(value))
+      return this.#invalid(
+        path,
+        'must be an object such as { "passwordFile": "desk.password", "viewOnly": true }',
+      );
+    for (const key of Object.keys(value))
+      if (!VNC_KEYS.includes(key) && key !== 'password') this.problems.push(unknownName(path, key, VNC_KEYS));
+    if (value['password'] !== undefined)
       this.#invalid(
         path.key('password'),
         'other users may read it here: write the password into a file, and name the file with "passwordFile"',
       );
-    if (passwordFile === undefined) return rest;
-    return { ...rest, password: this.#secret(passwordFile, path.key('passwordFile')) };
+    const { passwordFile, username, ...others } = namedOf(value, VNC_KEYS);
+    if (passwordFile === undefined) {
+      if (username !== undefined) this.#invalid(path.key('username'), 'needs "passwordFile"');
+      return others;
+    }
+    const password = this.#secret(passwordFile, path.key('passwordFile'));
+    // Without a password, a check would report the name as well.
+    return password === undefined ? others : { ...others, username, password };
   }
 
   #secret(value: unknown, path: OptionPath): unknown {
