@@ -288,6 +288,16 @@ describe('a function vnc', () => {
     ['rejects', () => Promise.reject(new Error('no store')), 'no store'],
     ['returns a misspelt option', () => ({ viewonly: true }), 'did you mean "viewOnly"'],
     ['returns a text', () => PASSWORD, 'must be an object'],
+    [
+      'returns a Map',
+      () => new Map([['viewOnly', true]]),
+      'must be an object such as { password, viewOnly }, or undefined',
+    ],
+    [
+      'returns a password with a line break',
+      () => ({ password: 'x\n' }),
+      'must be a text without a line break',
+    ],
     ['returns an empty password', () => ({ password: '' }), 'must be a text that is not empty'],
     [
       'returns a function with an empty password',

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hideLogin } from '../../../helpers/hide-login.js';
+import { without } from '../../../helpers/without.js';
 import { messageOf, type TunnelError } from '../../../errors.js';
 import { OPTIONS_OBJECT } from '../../../options/checks/names.js';
+import { nearest } from '../../../options/checks/nearest.js';
 import { complaintAbout } from '../../../options/checks/option-error.js';
 import type { OptionPath } from '../../../options/checks/option-path.js';
 import { HOST_OPTIONS } from '../../../options/host-options.js';
@@ -20,6 +22,13 @@ interface FromJson {
 
 /** Replaces an invalid expression, so that one fault in a list is reported once. */
 const NEVER = /(?!)/;
+
+const PASSWORD_FILE = 'passwordFile';
+const VNC_NAMES = [PASSWORD_FILE, 'password', 'username', 'viewOnly', 'inputIdleTimeout'];
+
+/** `vncpasswd` and `x11vnc -storepasswd` write 8 encrypted bytes. */
+// eslint-disable-next-line no-control-regex
+const NOT_TEXT = /[\0-\x08\x0e-\x1f\x7f\ufffd]/;
 
 type Named = Readonly<Record<string, unknown>>;
 
@@ -135,14 +144,25 @@ class JsonReader {
   /** The password is in a file of its own: other users may read this file. */
   #vnc(value: unknown, path: OptionPath): unknown {
     if (!isNamed(value)) return value;
-    const { passwordFile, password, ...rest } = value;
+    const { passwordFile, password, ...rest } = this.#spelt(value, path);
     if (password !== undefined)
       this.#invalid(
         path.key('password'),
         'other users may read it here: write the password into a file, and name the file with "passwordFile"',
       );
     if (passwordFile === undefined) return rest;
-    return { ...rest, password: this.#secret(passwordFile, path.key('passwordFile')) };
+    const secret = this.#secret(passwordFile, path.key('passwordFile'));
+    return secret === undefined ? without(rest, 'username') : { ...rest, password: secret };
+  }
+
+  /** Reports other spellings of `passwordFile`, a name that the middleware does not know and can't suggest. */
+  #spelt(value: Named, path: OptionPath): Named {
+    const entries = Object.entries(value).filter(([key]) => {
+      const isOther = key !== PASSWORD_FILE && nearest(key, VNC_NAMES) === PASSWORD_FILE;
+      if (isOther) this.#invalid(path.key(key), `did you mean "${PASSWORD_FILE}"?`);
+      return !isOther;
+    });
+    return Object.fromEntries(entries);
   }
 
   #secret(value: unknown, path: OptionPath): unknown {
@@ -151,7 +171,10 @@ class JsonReader {
     const file = resolve(this.#folder, value);
     this.privateFiles.push(file);
     try {
-      return readFirstLine(file, 'the password of the VNC server');
+      const secret = readFirstLine(file, 'the password of the VNC server');
+      if (NOT_TEXT.test(secret))
+        return this.#invalid(path, 'the file must have the password as text; a file of vncpasswd has not');
+      return secret;
     } catch (error) {
       return this.#invalid(path, messageOf(error));
     }
