@@ -88,7 +88,7 @@ describe('a password', () => {
     expect(JSON.stringify(seen)).not.toContain('"wrong"');
   });
 
-  test('that is rejected is told to the page under refuseWith close', async () => {
+  test('that is rejected reaches the page as a Close under refuseWith close', async () => {
     const { port } = await startVnc({ password: 'wrong' }, { refuseWith: 'close' });
     const client = await openRaw(port);
     expect(await client.close()).toMatchObject({
