@@ -15,9 +15,9 @@ export interface DesktopSettings {
 export function desktopRights(accounts: Accounts, { vncPassword, inputIdle = 0 }: DesktopSettings) {
   return async (user: string | undefined): Promise<VncOptions | undefined> => {
     const viewOnly = (await accounts.roleOf(user)) === 'trainee';
-    // A watcher has no input to wait for.
+    // A trainee sends no input.
     const watchesInput = inputIdle > 0 && !viewOnly;
-    // Without any of the three, the tunnel carries every protocol.
+    // Without any of the three options, the backend may be any server, not only VNC.
     if (vncPassword === undefined && !viewOnly && !watchesInput) return undefined;
     return {
       viewOnly,

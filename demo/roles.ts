@@ -14,7 +14,7 @@ export interface Account {
 export const ADMINISTRATOR = 'admin';
 export const TRAINEE = 'trainee';
 
-/** The roles that an account may change to. The administrator stays one, so that somebody can change roles back. */
+/** The roles that an account may change to. The administrator's role is fixed, so that the roles can be changed back. */
 const CHANGEABLE: readonly unknown[] = ['operator', 'trainee'] satisfies Role[];
 
 /** Keeps the changed roles. Several processes share one over Redis. */
@@ -37,7 +37,7 @@ export class MemoryRoles implements RoleStore {
   }
 }
 
-/** The accounts of the demo, with their roles of now. */
+/** The accounts of the demo, with their current roles. */
 export class Accounts {
   constructor(
     private readonly accounts: readonly Account[],

@@ -332,16 +332,16 @@ export interface RevalidateOptions {
 /** The option `vnc` of one client. */
 export interface VncOptions {
   /**
-   * The password of the VNC server, or a function that returns it, called for each tunnel before the connection to the backend. The tunnel
-   * logs in to the VNC server before the 101 response: by VNC authentication (the server compares the first 8 characters only), or by
+   * The password of the VNC server, a text without a line break, or a function that returns it, called for each tunnel before the connection to the backend. The tunnel
+   * logs in to the VNC server before the 101 response: by VNC authentication (the server compares only the first 8 bytes), or by
    * VeNCrypt over TLS where the host has the option `tls`. The page is offered a login without a password. If the VNC server rejects the
    * login or asks for another kind of login, the request is refused with 502 (WSTUNNEL_VNC_REFUSED). Default: the page itself logs in.
    */
   password?: string | ((signal: AbortSignal) => string | Promise<string>);
-  /** The user's name for VeNCrypt's types with a name (Plain). Needs `password`. Default: none. */
+  /** The user name for the VeNCrypt subtypes Plain, TLSPlain and X509Plain. Needs `password`. Default: none. */
   username?: string;
   /**
-   * The client watches: keys, pointer, clipboard and resizing never reach the VNC server, whatever the page sends. Messages that cannot be
+   * The client can only watch: keys, pointer, clipboard and resizing never reach the VNC server, whatever the page sends. Messages that cannot be
    * filtered end the tunnel with Close 1008. Default false.
    */
   viewOnly?: boolean;
@@ -486,8 +486,8 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    */
   control?: (message: string, tunnel: TunnelInfo, backend: Duplex) => void;
   /**
-   * The backend is a VNC server: the tunnel may log in to it, drop the input of a client that only watches, and end without input.
-   * A function gives the rights of one request, and undefined for a request whose bytes pass unchanged; called before the connection to
+   * The backend is a VNC server: the tunnel can log in to it, drop the input of a client that only watches, and end after a time without input.
+   * A function returns the rights of one request, or undefined if all bytes pass unchanged. It is called before the connection to
    * the backend, and with `revalidate` at each check: other rights than before end the tunnel with Close 1008. A throw, a rejection or an
    * invalid result refuses the request with 500. Not for a backend that speaks WebSocket in `frames` mode. Default: bytes pass unchanged.
    */

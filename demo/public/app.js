@@ -59,7 +59,7 @@ function applySettings() {
   enableInput();
 }
 
-/** A trainee watches, and others may choose to. */
+/** A trainee always watches; other users may choose to. */
 function isWatching() {
   return viewOnly || settings.values.viewOnly;
 }
@@ -70,7 +70,7 @@ function enableInput() {
   clipboard.enable(isUp, !viewOnly);
 }
 
-/** Takes an answer of the server: the role may have changed. */
+/** Applies an answer of the server: the role may have changed. */
 function take(session) {
   if (session.state !== 'in') return;
   showSession(session);

@@ -16,13 +16,13 @@ function timeOf(milliseconds) {
 
 /** `nudge()` sends an input that changes nothing. */
 export function setUpIdle(nudge) {
-  let limit = 0; // Milliseconds; 0: the server does not watch.
+  let limit = 0; // Milliseconds; 0: no limit.
   let last = 0; // The time of the last input.
   let timer;
 
   const warning = () => Math.min(notice, limit / 2);
 
-  /** Any key or movement on the page says that the user is there. */
+  /** Any key or movement on the page shows that the user is present. */
   function stay() {
     if (!card.hidden) nudge();
   }
@@ -45,7 +45,7 @@ export function setUpIdle(nudge) {
     if (card.hidden) return;
     const hadFocus = card.contains(document.activeElement);
     card.hidden = true;
-    // Screen readers announce the text when it comes.
+    // Screen readers announce the text when it appears.
     byId('idle-title').textContent = '';
     if (hadFocus) byId('screen').focus({ preventScroll: true });
   }

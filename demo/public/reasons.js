@@ -69,13 +69,13 @@ const loggedInAgain = {
   retry: true,
 };
 
-/** The end of an open connection whose user may do more now, or less. */
+/** The end of an open connection whose user has other rights now. */
 function rightsChanged(session) {
   const may =
     session?.viewOnly === undefined
-      ? 'You may do more here now, or less.'
+      ? 'Your rights here have changed.'
       : session.viewOnly
-        ? 'From now on you watch: keys and pointer no longer reach the desktop.'
+        ? 'From now on you can only watch: keys and pointer no longer reach the desktop.'
         : 'From now on you may use keys and pointer.';
   return {
     title: 'Your role has changed',
@@ -88,13 +88,13 @@ function rightsChanged(session) {
 /** The reason of Close 1001 after a time without input. */
 const idleReason = /^no key or pointer event for (\d+(?:\.\d+)?) s/;
 
-/** Seconds in words: minutes where there are whole ones. */
+/** Seconds as text, in minutes if the number of minutes is whole. */
 function inWords(seconds) {
   const [number, unit] = seconds >= 60 && seconds % 60 === 0 ? [seconds / 60, 'minute'] : [seconds, 'second'];
   return `${number} ${unit}${number === 1 ? '' : 's'}`;
 }
 
-/** The server has closed the desktop of a user who did nothing: the user decides when to continue. */
+/** The server has closed the desktop for want of input: the user decides when to continue. */
 function inputIdle(seconds) {
   return {
     title: 'Are you still there?',

@@ -6,7 +6,7 @@ import { setUpPanel } from './panel.js';
 const defaults = { size: 'fit', quality: 6, compression: 2, viewOnly: false };
 const notes = {
   chosen: 'Keys and pointer are not sent.',
-  forced: 'As a trainee you watch: the server lets no keys or pointer through.',
+  forced: 'As a trainee you can only watch: the server drops keys and pointer.',
 };
 const sizes = ['fit', 'real', 'remote'];
 const isLevel = (value) => Number.isInteger(value) && value >= 0 && value <= 9;

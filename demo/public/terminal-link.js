@@ -8,7 +8,7 @@ import { explain } from './terminal-reasons.js';
 
 const labels = { connecting: 'Connecting', connected: 'Connected', ended: 'Disconnected' };
 
-/** Bytes that xterm.js has not drawn yet. A WebSocket of a browser has no brake: above the first the server pauses the shell. */
+/** Bytes that xterm.js has not drawn yet. A browser's WebSocket has no flow control: above the first the server pauses the shell. */
 const many = 512 * 1024;
 const few = 64 * 1024;
 

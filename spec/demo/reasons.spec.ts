@@ -41,7 +41,7 @@ describe('issue 16: the text for a login that has ended', () => {
   });
 
   test.each([
-    [true, /From now on you watch/],
+    [true, /From now on you can only watch/],
     [false, /From now on you may use keys/],
   ])(
     'after a change of rights, viewOnly %s, says what the user may do and connects again',

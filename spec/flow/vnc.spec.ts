@@ -91,7 +91,7 @@ describe('a password', () => {
     expect(JSON.stringify(seen)).not.toContain('"wrong"');
   });
 
-  test('that is rejected is told to the page under refuseWith close', async () => {
+  test('that is rejected reaches the page as a Close under refuseWith close', async () => {
     const { port } = await startVnc({ password: 'wrong' }, { refuseWith: 'close' });
     const client = await openRaw(port);
     expect(await client.close()).toMatchObject({
@@ -382,6 +382,16 @@ describe('a function vnc', () => {
     ['rejects', () => Promise.reject(new Error('no store')), 'no store'],
     ['returns a misspelt option', () => ({ viewonly: true }), 'did you mean "viewOnly"'],
     ['returns a text', () => PASSWORD, 'must be an object'],
+    [
+      'returns a Map',
+      () => new Map([['viewOnly', true]]),
+      'must be an object such as { password, viewOnly }, or undefined',
+    ],
+    [
+      'returns a password with a line break',
+      () => ({ password: 'x\n' }),
+      'must be a text without a line break',
+    ],
     ['returns an empty password', () => ({ password: '' }), 'must be a text that is not empty'],
     [
       'returns a function with an empty password',

@@ -140,7 +140,7 @@ describeWith('Xtigervnc', 'x11vnc', 'openssl')('a login to TigerVNC', { timeout:
       logIn({ ...host, tls }, { username: 'nobody-of-this-name', password: 'x' }),
     ).rejects.toMatchObject({ message: 'the VNC server rejected the user name or the password' });
     await expect(logIn({ ...host, tls }, RIGHT)).rejects.toMatchObject({
-      message: 'the VNC server asks for a user name, which the option "vnc" does not have',
+      message: 'the VNC server asks for a user name, and "vnc" has no "username"',
     });
   });
 

@@ -1,7 +1,7 @@
-/** Bytes. The size of a window is a few dozen; a message is kept in memory until its end. */
+/** Bytes. A message with the size of a window has a few dozen; each message is kept in memory until its end. */
 export const MAX_MESSAGE = 4096;
 
-/** A text message of the peer that is no payload. */
+/** A text message of the peer that is not payload. */
 export interface TextMessage {
   readonly text: string;
   /** The number of payload bytes of the same chunk that came before the end of the message. */

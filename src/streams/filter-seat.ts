@@ -3,7 +3,7 @@ import type { FilteredTunnel, PayloadFilter } from './payload-filter.js';
 
 const NOTHING = Buffer.alloc(0);
 
-/** A filter in its place between a relay and the client: starts the filter in time, and passes no byte after the filter has ended the tunnel. */
+/** A filter in its place between a relay and the client: starts the filter before the first byte, and passes no byte after the filter has ended the tunnel. */
 export class FilterSeat implements FilteredTunnel {
   readonly #filter: PayloadFilter;
   readonly #tunnel: FilteredTunnel;
@@ -36,7 +36,7 @@ export class FilterSeat implements FilteredTunnel {
     return this.#hasEnded ? NOTHING : bytes;
   }
 
-  /** The filter is not needed any more. */
+  /** Do all bytes pass unchanged from now on? The filter is then not called any more. */
   get isOpen(): boolean {
     return !this.#hasEnded && this.#filter.isInOpen && this.#filter.isOutOpen;
   }

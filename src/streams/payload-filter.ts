@@ -1,6 +1,6 @@
 import type { Ending } from './close-causes.js';
 
-/** The tunnel, in the view of its filter. */
+/** The tunnel as its filter sees it. */
 export interface FilteredTunnel {
   /** Sends bytes of the filter's own to the client, before the bytes of the current call of `out`. */
   sendToClient(bytes: Buffer): void;

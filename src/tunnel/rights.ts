@@ -1,6 +1,6 @@
 import type { VncSettings } from '../options/read-vnc.js';
 
-/** What a client may do at a VNC server. */
+/** The rights of a client at a VNC server. */
 export interface VncRights {
   readonly viewOnly: boolean;
   /** Seconds; 0 is no limit. */

@@ -3,7 +3,7 @@ import type { ResolvedHost } from '../backends/host.js';
 import { TunnelError } from '../errors.js';
 import { isPromise, type AbortSource } from '../helpers/abort.js';
 import { refuseFrames } from '../options/checks/needs-bytes.js';
-import { readVncResult, VncSettings, type VncSetting } from '../options/read-vnc.js';
+import { passwordFault, readVncResult, VncSettings, type VncSetting } from '../options/read-vnc.js';
 import type { PayloadFilter } from '../streams/payload-filter.js';
 import { VncFilter } from '../vnc/vnc-filter.js';
 import { hook } from './hook.js';
@@ -58,13 +58,10 @@ export async function vncOf<Req extends IncomingMessage>(
   const password: unknown = await hook('vnc.password', opening, () =>
     settings.askPassword(() => opening.signal),
   );
-  // The message has no value, which may be a part of the password.
-  if (typeof password !== 'string' || password === '')
-    throw new TunnelError(
-      'WSTUNNEL_HOOK_FAILED',
-      'vnc.password: the result must be a text that is not empty',
-    );
-  return { rights, login: { username: settings.username, password } };
+  const fault = passwordFault(password);
+  if (fault !== undefined)
+    throw new TunnelError('WSTUNNEL_HOOK_FAILED', `the result of vnc.password() ${fault}`);
+  return { rights, login: { username: settings.username, password: password as string } };
 }
 
 /** The filter of an open tunnel. */

@@ -7,7 +7,7 @@ const { MESSAGE, QEMU, FIXED_SIZE, IS_VIEW } = types;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Finds the messages of a client after ClientInit, and with `viewOnly` removes the ones that do more than view. The backend finds the
+ * Finds the messages of a client after ClientInit, and with `viewOnly` removes all messages that do more than view. The backend finds the
  * same messages in the bytes that pass: their lengths depend on no message that was removed.
  *
  * Between chunks at most the head of one message is kept. With `viewOnly` the head of a message of variable length passes when it is
@@ -23,7 +23,7 @@ export class ClientMessages {
   readonly #passing = new PassingBytes();
   readonly #head = Buffer.alloc(types.MAX_HEAD);
   /** Bytes in `#head`, from earlier chunks. */
-  #held = 0;
+  #headLength = 0;
   /** Missing bytes of the current message. */
   #left = 0;
   /** Encodings at the end of the current message that do not pass, in bytes. */
@@ -60,7 +60,7 @@ export class ClientMessages {
   /** Reads a message, its head or a part of its body. Returns the end of the bytes that were read. */
   #step(chunk: Buffer, at: number): number {
     if (this.#left > 0) return this.#readBody(chunk, at);
-    if (this.#held > 0) return this.#completeHead(chunk, at);
+    if (this.#headLength > 0) return this.#completeHead(chunk, at);
     const type = chunk[at] ?? 0;
     const size = FIXED_SIZE[type] ?? 0;
     if (size === 0) return this.#readHead(chunk, at);
@@ -78,19 +78,24 @@ export class ClientMessages {
     if (size === 0) return this.#fail(chunk, whyInvalid(chunk, at));
     if (at + size <= chunk.length)
       return this.#beginBody(chunk, at) ? at + size : this.#fail(chunk, whyInvalid(chunk, at));
-    this.#held = chunk.copy(this.#head, 0, at);
+    this.#headLength = chunk.copy(this.#head, 0, at);
     this.#passes = !this.#viewOnly;
     return chunk.length;
   }
 
   #completeHead(chunk: Buffer, at: number): number {
     const head = this.#head;
-    const copied = chunk.copy(head, this.#held, at, at + headSize(head, 0, this.#held) - this.#held);
-    this.#held += copied;
-    const size = this.#held;
+    const copied = chunk.copy(
+      head,
+      this.#headLength,
+      at,
+      at + headSize(head, 0, this.#headLength) - this.#headLength,
+    );
+    this.#headLength += copied;
+    const size = this.#headLength;
     this.#passes = !this.#viewOnly;
     if (size < headSize(head, 0, size)) return at + copied;
-    this.#held = 0;
+    this.#headLength = 0;
     if (!this.#beginBody(head, 0)) return this.#fail(chunk, whyInvalid(head, 0));
     if (this.#viewOnly && this.#passes) {
       this.#passing.front = Buffer.from(head.subarray(0, size - copied));

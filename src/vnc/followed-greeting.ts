@@ -4,7 +4,7 @@ import { CHALLENGE_LENGTH, minorOf, SECURITY, VERSION_LENGTH, type Minor } from 
 
 const NOTHING = Buffer.alloc(0);
 
-/** A message of the handshake: who sends it, and its size. */
+/** The messages of the handshake, each with its sender and size. */
 const STEPS = {
   serverVersion: { from: 'server', size: VERSION_LENGTH },
   clientVersion: { from: 'client', size: VERSION_LENGTH },
@@ -21,7 +21,7 @@ const STEPS = {
 
 /**
  * Follows the handshake between a page and the backend. Each message passes when it is complete, and only in its turn: bytes of a page
- * that arrive earlier end the tunnel, since the backend could read them as another message than we. No client sends bytes earlier.
+ * that arrive earlier end the tunnel, since the backend could read them as a different message. No known client sends bytes early.
  */
 export class FollowedGreeting implements greeting.ClientGreeting {
   isDone = false;
@@ -75,7 +75,7 @@ export class FollowedGreeting implements greeting.ClientGreeting {
     return passing.length === 1 && passing[0] ? passing[0] : Buffer.concat(passing);
   }
 
-  /** Reads a message, and decides which one is next. Returns the bytes that pass. */
+  /** Reads a message, and sets the next step. Returns the bytes that pass. */
   #read(message: Buffer): Buffer {
     switch (this.#step) {
       case 'serverVersion':
@@ -106,7 +106,7 @@ export class FollowedGreeting implements greeting.ClientGreeting {
         return message;
       case 'clientInit':
         this.isDone = true;
-        // A watcher must not disconnect others.
+        // A view-only client must not disconnect others.
         return this.#viewOnly ? Buffer.from([1]) : message;
     }
   }

@@ -28,7 +28,7 @@ interface Pause {
  */
 export class LoginPauses {
   readonly #now: () => number;
-  /** Against guesses of the password in a memory dump. */
+  /** Makes guesses of a password from the hashes in a memory dump harder. */
   readonly #salt = randomBytes(32);
   /** In the order of the rejections. */
   readonly #pauses = new Map<string, Pause>();

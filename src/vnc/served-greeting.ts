@@ -51,7 +51,7 @@ export class ServedGreeting implements greeting.ClientGreeting {
   #read(message: Buffer): Buffer {
     if (this.#next === 'init') {
       this.isDone = true;
-      // A watcher must not disconnect others.
+      // A view-only client must not disconnect others.
       return this.#viewOnly ? Buffer.from([1]) : message;
     }
     if (this.#next === 'version') this.#readVersion(message);

@@ -82,7 +82,7 @@ function chosenOf(offered: readonly number[], connection: LoginConnection): Subt
   if (chosen) return chosen;
   const detail = `offered: ${offered.slice(0, 16).map(veNCryptName).join(', ') || 'nothing'}`;
   if (encrypted.length > 0)
-    throw vncRefusal('the VNC server asks for a user name, which the option "vnc" does not have', detail);
+    throw vncRefusal('the VNC server asks for a user name, and "vnc" has no "username"', detail);
   if (known.length > 0 && needsTls)
     throw vncRefusal('the VNC server offers no TLS, which the host\'s "tls" asks for', detail);
   if (known.length > 0 && !connection.isEncrypted)

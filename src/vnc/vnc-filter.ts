@@ -22,7 +22,7 @@ export interface VncRights {
  * The filter of a VNC tunnel (RFB, RFC 6143). What it can't read ends the tunnel with the cause `vnc-error` (1008). It keeps at most one
  * message of the handshake (256 bytes) or the head of one message of a client.
  *
- * In a `viewOnly` tunnel removed keys and pointer events count as input: somebody is there.
+ * In a `viewOnly` tunnel removed keys and pointer events also count as input: the user is present.
  */
 export class VncFilter implements PayloadFilter {
   readonly #rights: VncRights;

@@ -15,6 +15,7 @@ function refused(options: unknown): TunnelError {
 
 const hook = () => true;
 const host = (more: object) => ({ server: { port: 5900, ...more } });
+const vnc = (given: object) => ({ server: { port: 5900 }, vnc: given });
 
 describe('valid values', () => {
   const right: [string, unknown[]][] = [
@@ -197,6 +198,14 @@ describe('an invalid value is refused with option, value and fix', () => {
     [host({ host: '[::1]' }), ['server.host', 'without brackets']],
     [host({ noDelay: 1 }), ['server.noDelay', 'true or false']],
     [host({ localAddress: 'eth0' }), ['server.localAddress', 'IP address', "'eth0'"]],
+    [vnc(new Map([['viewOnly', true]])), ['vnc ', 'an object such as { password, viewOnly }']],
+    [vnc(Promise.resolve({ viewOnly: true })), ['vnc ', 'an object such as', 'a function of the request']],
+    [vnc({ readOnly: true }), ['vnc ', '"readOnly"', 'did you mean "viewOnly"']],
+    [vnc({ idleTimeout: 60 }), ['vnc ', '"idleTimeout"', 'did you mean "inputIdleTimeout"']],
+    [vnc({ password: 12345678 }), ['vnc.password ', 'a text that is not empty', 'got a number']],
+    [vnc({ password: undefined }), ['vnc.password ', 'undefined', 'is the environment variable set?']],
+    [vnc({ password: 'x\n' }), ['vnc.password ', 'without a line break', 'trim()']],
+    [vnc({ username: 'ann' }), ['vnc.username ', 'needs the option password']],
     [host({ connect: hook }), ['server ', 'either connect or an address']],
     [host({ proxyProtocol: 3 }), ['server.proxyProtocol', '1 or 2', '3']],
     [{ server: { socket: '/x', localAddress: '127.0.0.1' } }, ['server ', 'not both']],

@@ -431,7 +431,7 @@ describe('TLS', () => {
 
   test('that needs a user name is refused if there is none', async () => {
     const { message } = await refusalOf(offering(262), strict);
-    expect(message).toBe('the VNC server asks for a user name, which the option "vnc" does not have');
+    expect(message).toBe('the VNC server asks for a user name, and "vnc" has no "username"');
   });
 
   test('of a server that cannot start it is refused with the reason', async () => {

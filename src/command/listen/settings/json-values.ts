@@ -24,6 +24,10 @@ const NEVER = /(?!)/;
 /** The keys of `vnc` in a file. */
 const VNC_KEYS = ['passwordFile', 'username', 'viewOnly', 'inputIdleTimeout'];
 
+/** `vncpasswd` and `x11vnc -storepasswd` write 8 encrypted bytes. */
+// eslint-disable-next-line no-control-regex
+const NOT_TEXT = /[\0-\x08\x0e-\x1f\x7f\ufffd]/;
+
 type Named = Readonly<Record<string, unknown>>;
 
 /**
@@ -165,7 +169,10 @@ class JsonReader {
     const file = resolve(this.#folder, value);
     this.privateFiles.push(file);
     try {
-      return readFirstLine(file, 'the password of the VNC server');
+      const secret = readFirstLine(file, 'the password of the VNC server');
+      if (NOT_TEXT.test(secret))
+        return this.#invalid(path, 'the file must have the password as text; a file of vncpasswd has not');
+      return secret;
     } catch (error) {
       return this.#invalid(path, messageOf(error));
     }
