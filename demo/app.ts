@@ -7,7 +7,7 @@ import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'expr
 import helmet from 'helmet';
 import { listen, type Place } from './listen.js';
 import { loginOf, loginRoutes, readForm, requireLogin, requireRole } from './login.js';
-import { requireOwnName } from './names.js';
+import { requireOwnName, requireOwnPage } from './names.js';
 import { NOVNC, PUBLIC, showPage } from './pages.js';
 import { startRecordings } from './recordings/index.js';
 import { desktopRights } from './rights.js';
@@ -66,8 +66,16 @@ const SHARED_LIMITS = { total: 100, perUser: 16 };
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
-  app.use(helmet({ contentSecurityPolicy: { directives: contentRules }, strictTransportSecurity: false }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: contentRules },
+      strictTransportSecurity: false,
+      // With helmet's default, no-referrer, the Origin of a form is "null", which tells nothing about its page.
+      referrerPolicy: { policy: 'same-origin' },
+    }),
+  );
   app.use(requireOwnName(options.host));
+  app.use(requireOwnPage);
   app.use('/assets', express.static(PUBLIC, { index: false }));
   app.use('/novnc', express.static(NOVNC, { index: false }));
   app.use(
