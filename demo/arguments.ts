@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from 'no
 import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isLoopback } from './names.js';
-import { NOVNC, PUBLIC } from './pages.js';
+import { NOVNC, PUBLIC, XTERM } from './pages.js';
 import { isInstalled } from './programs.js';
 import { ADMINISTRATOR, TRAINEE } from './roles.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
@@ -198,7 +198,7 @@ function readFolder(text: string): string {
 }
 
 function refuseServed(folder: string, text: string): void {
-  const isServed = [PUBLIC, NOVNC].some((served) =>
+  const isServed = [PUBLIC, NOVNC, XTERM].some((served) =>
     `${folder}${sep}`.startsWith(`${realpathSync(served)}${sep}`),
   );
   if (isServed)
