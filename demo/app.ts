@@ -59,6 +59,7 @@ export interface Demo {
 const REVALIDATE = 3;
 /** The pages know this reason: see public/reasons.js. */
 const LOGIN_ENDED = 'the login has ended';
+const ROLE_CHANGED = 'the role has changed';
 /** Of all processes together; only so that Redis has counts to look at. */
 const SHARED_LIMITS = { total: 100, perUser: 16 };
 
@@ -121,8 +122,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   app.get('/roles', requireAdministrator, (_req, res) => showPage(res, 200, 'roles.html'));
   app.post('/roles', requireAdministrator, readForm, async (req, res) => {
     const { name, role } = (req.body ?? {}) as Record<string, unknown>;
-    if (await accounts.change(name, role)) res.redirect(303, '/roles');
-    else res.status(400).json({ error: 'no such account or role' });
+    if (!(await accounts.change(name, role))) {
+      res.status(400).json({ error: 'no such account or role' });
+      return;
+    }
+    if (role === 'trainee') terminal?.endAll(String(name), ROLE_CHANGED);
+    res.redirect(303, '/roles');
   });
 
   // In all processes. A tunnel that is missed ends with the next check of its login.
