@@ -7,7 +7,7 @@ import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'expr
 import helmet from 'helmet';
 import { listen, type Place } from './listen.js';
 import { loginOf, loginRoutes, readForm, requireLogin, requireRole } from './login.js';
-import { requireOwnName } from './names.js';
+import { requireOwnName, requireOwnPage } from './names.js';
 import { NOVNC, PUBLIC, showPage } from './pages.js';
 import { startRecordings } from './recordings/index.js';
 import { desktopRights } from './rights.js';
@@ -59,6 +59,7 @@ export interface Demo {
 const REVALIDATE = 3;
 /** The pages know this reason: see public/reasons.js. */
 const LOGIN_ENDED = 'the login has ended';
+const ROLE_CHANGED = 'the role has changed';
 /** Of all processes together; only so that Redis has counts to look at. */
 const SHARED_LIMITS = { total: 100, perUser: 16 };
 
@@ -66,8 +67,16 @@ const SHARED_LIMITS = { total: 100, perUser: 16 };
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
-  app.use(helmet({ contentSecurityPolicy: { directives: contentRules }, strictTransportSecurity: false }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: contentRules },
+      strictTransportSecurity: false,
+      // With helmet's default, no-referrer, the Origin of a form is "null", which tells nothing about its page.
+      referrerPolicy: { policy: 'same-origin' },
+    }),
+  );
   app.use(requireOwnName(options.host));
+  app.use(requireOwnPage);
   app.use('/assets', express.static(PUBLIC, { index: false }));
   app.use('/novnc', express.static(NOVNC, { index: false }));
   app.use(
@@ -113,8 +122,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   app.get('/roles', requireAdministrator, (_req, res) => showPage(res, 200, 'roles.html'));
   app.post('/roles', requireAdministrator, readForm, async (req, res) => {
     const { name, role } = (req.body ?? {}) as Record<string, unknown>;
-    if (await accounts.change(name, role)) res.redirect(303, '/roles');
-    else res.status(400).json({ error: 'no such account or role' });
+    if (!(await accounts.change(name, role))) {
+      res.status(400).json({ error: 'no such account or role' });
+      return;
+    }
+    if (role === 'trainee') terminal?.endAll(String(name), ROLE_CHANGED);
+    res.redirect(303, '/roles');
   });
 
   // In all processes. A tunnel that is missed ends with the next check of its login.

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from 'no
 import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isLoopback } from './names.js';
-import { NOVNC, PUBLIC } from './pages.js';
+import { NOVNC, PUBLIC, XTERM } from './pages.js';
 import { isInstalled } from './programs.js';
 import { ADMINISTRATOR, TRAINEE } from './roles.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
@@ -16,19 +16,21 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo -- --spawn                   a real desktop for each login (Xvnc)
   npm run demo -- --terminal                also a shell in the browser, which runs as you
   npm run demo -- --replicas 2              two processes that share their state over Redis
-  npm run demo -- --record recordings       record every desktop; log in as admin to play the recordings
+  npm run demo -- --record recordings       record every desktop; admin plays the recordings
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080, or the next free one; 0 takes any free one)
   --user NAME         (demo)
   --password TEXT     (a random one, printed at the start)
   --admin-password TEXT
-                      of the user admin, who sees the open tunnels and the recordings, and changes roles (a random one, printed
-                      at the start)
+                      of the user admin, who sees the open tunnels and the recordings,
+                      and changes roles (a random one, printed at the start)
   --trainee-password TEXT
-                      of the user trainee, who watches the desktop and can't type (a random one, printed at the start)
+                      of the user trainee, who watches the desktop and can't type
+                      (a random one, printed at the start)
   --vnc-password-file FILE
-                      the password of the VNC server of --vnc, which the pages never get; also the variable VNC_PASSWORD
+                      the password of the VNC server of --vnc, which the pages never get;
+                      also the variable VNC_PASSWORD
   --input-idle SECONDS
                       without a key or pointer event, until a desktop is closed (600; 0 never)
   --record FOLDER     record every desktop into the folder
@@ -198,7 +200,7 @@ function readFolder(text: string): string {
 }
 
 function refuseServed(folder: string, text: string): void {
-  const isServed = [PUBLIC, NOVNC].some((served) =>
+  const isServed = [PUBLIC, NOVNC, XTERM].some((served) =>
     `${folder}${sep}`.startsWith(`${realpathSync(served)}${sep}`),
   );
   if (isServed)

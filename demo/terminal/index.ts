@@ -12,6 +12,8 @@ export interface Terminal {
   readonly router: Router;
   /** A login has ended: its shell ends. */
   end(login: string, reason: string): void;
+  /** An account may have no shell any more: the shells of all its logins end, also those that only tmux keeps. */
+  endAll(account: string, reason: string): void;
   close(): Promise<void>;
 }
 
@@ -51,12 +53,16 @@ export function startTerminal(accounts: Accounts, options: ShellsOptions): Termi
   tunnel.on('close', ({ cause, user }) => {
     if (user !== undefined && cause === 'login-ended') void shells.end(user);
   });
+  const end = (login: string, reason: string) => {
+    void tunnel.end({ user: login }, 1008, reason);
+    void shells.end(login);
+  };
   return {
     tunnel,
     router,
-    end: (login, reason) => {
-      void tunnel.end({ user: login }, 1008, reason);
-      void shells.end(login);
+    end,
+    endAll: (account, reason) => {
+      for (const login of shells.loginsOf(account)) end(login, reason);
     },
     close: async () => {
       await tunnel.close({ timeout: 2 });

@@ -48,7 +48,12 @@ export class PtyStream extends Duplex {
 
   resize({ cols, rows }: Size): void {
     // The page may send a size before it hears of the shell's end.
-    if (!this.#hasExited && !this.destroyed) this.pty.resize(cols, rows);
+    if (this.#hasExited || this.destroyed) return;
+    try {
+      this.pty.resize(cols, rows);
+    } catch {
+      // node-pty closes the terminal a little before it tells of the shell's end, which must stay the end that the page sees.
+    }
   }
 
   override _read(): void {

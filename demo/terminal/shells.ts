@@ -31,9 +31,8 @@ export class Shells {
 
   /** The shell of a login; two pages of one login show the same shell, where tmux is installed. */
   open(login: string, { cols, rows }: Size): PtyStream {
-    const name = nameOf(login);
     const shell = process.env.SHELL ?? (userInfo().shell || '/bin/sh');
-    const [file, ...args] = this.#tmux?.command(name) ?? [shell];
+    const [file, ...args] = this.#tmux?.command(nameOf(login)) ?? [shell];
     const pty = spawn(file, args, {
       name: 'xterm-256color',
       cols,
@@ -43,18 +42,23 @@ export class Shells {
       // Bytes: text may be cut in the middle of a character.
       encoding: null,
     });
-    this.#enter(name);
+    this.#enter(login);
     const stream = new PtyStream(pty);
-    stream.once('close', () => this.#leave(name));
+    stream.once('close', () => this.#leave(login));
     return stream;
   }
 
-  /** The login has ended. */
+  /** The login has ended, or may have no shell any more. */
   async end(login: string): Promise<void> {
-    const name = nameOf(login);
-    clearTimeout(this.#ends.get(name));
-    this.#ends.delete(name);
-    await this.#tmux?.end(name);
+    clearTimeout(this.#ends.get(login));
+    this.#ends.delete(login);
+    await this.#tmux?.end(nameOf(login));
+  }
+
+  /** The logins of an account that have a shell, those without a page too. */
+  loginsOf(account: string): string[] {
+    const all = new Set([...this.#pages.keys(), ...this.#ends.keys()]);
+    return [...all].filter((login) => login.slice(0, login.lastIndexOf('/')) === account);
   }
 
   async close(): Promise<void> {
@@ -62,24 +66,21 @@ export class Shells {
     await this.#tmux?.close();
   }
 
-  #enter(name: string): void {
-    clearTimeout(this.#ends.get(name));
-    this.#ends.delete(name);
-    this.#pages.set(name, (this.#pages.get(name) ?? 0) + 1);
+  #enter(login: string): void {
+    clearTimeout(this.#ends.get(login));
+    this.#ends.delete(login);
+    this.#pages.set(login, (this.#pages.get(login) ?? 0) + 1);
   }
 
-  #leave(name: string): void {
-    const left = (this.#pages.get(name) ?? 1) - 1;
+  #leave(login: string): void {
+    const left = (this.#pages.get(login) ?? 1) - 1;
     if (left > 0) {
-      this.#pages.set(name, left);
+      this.#pages.set(login, left);
       return;
     }
-    this.#pages.delete(name);
-    const timer = setTimeout(() => {
-      this.#ends.delete(name);
-      void this.#tmux?.end(name);
-    }, this.#idle);
-    this.#ends.set(name, timer.unref());
+    this.#pages.delete(login);
+    const timer = setTimeout(() => void this.end(login), this.#idle);
+    this.#ends.set(login, timer.unref());
   }
 }
 

@@ -111,6 +111,32 @@ describe('issue 20: the roles of the demo', () => {
     expect(await whoami(trainee)).toMatchObject({ role: 'trainee' });
   });
 
+  test('pages of other origins change no role, log nobody out, and log nobody in', async () => {
+    const { demo, operator, admin, get, whoami } = await startRecorded();
+    const post = async (path: string, cookie = '', headers: Record<string, string> = {}) => {
+      const body = new URLSearchParams({ name: 'trainee', role: 'operator', username: 'ada', password: 'x' });
+      const init = { method: 'POST', body, headers: { cookie, ...headers }, redirect: 'manual' } as const;
+      return (await fetch(`${demo.url}${path}`, init)).status;
+    };
+    // Another port is the same site, so that the cookie is sent.
+    for (const headers of [
+      { 'sec-fetch-site': 'same-site', origin: 'http://127.0.0.1:9' },
+      { 'sec-fetch-site': 'cross-site' },
+      { origin: 'http://127.0.0.1:9' },
+      { origin: 'null' },
+    ] as Record<string, string>[]) {
+      expect(await post('/roles', admin, headers)).toBe(403);
+      expect(await post('/logout', operator, headers)).toBe(403);
+      expect(await post('/login', '', headers)).toBe(403);
+    }
+    expect(await whoami(operator)).toMatchObject({ role: 'operator' });
+    expect(await (await get('/logins')).text()).toContain('"name":"trainee","role":"trainee"');
+    for (const headers of [{ origin: demo.url }, { 'sec-fetch-site': 'same-origin', origin: 'null' }])
+      expect(await post('/roles', admin, headers as Record<string, string>)).toBe(303);
+    // Where browsers send no Sec-Fetch-Site, a form must have an Origin other than "null".
+    expect((await get('/login')).headers.get('referrer-policy')).toBe('same-origin');
+  });
+
   test('the login page names the three logins', async () => {
     const { get } = await startRecorded();
     expect(await (await get('/logins')).json()).toEqual([

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import type { IPty } from '@lydell/node-pty';
 import { describe, expect, test } from 'vitest';
 import { readArguments, UsageError } from '../../demo/arguments.js';
+import { PtyStream } from '../../demo/terminal/pty-stream.js';
 import { ADMIN_PASSWORD, cookieOf, startDemoFor, TRAINEE_PASSWORD } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
 import { frame, openRaw, pageStatus, type RawClient, statusOf } from '../support/raw-client.js';
@@ -119,6 +122,18 @@ describe('issue 20: the terminal of the demo', () => {
     expect(await client.close()).toMatchObject({ code: 1000 });
   });
 
+  test('a size that comes just before the exit is no error', () => {
+    const nothing = () => undefined;
+    // As node-pty does after it has closed the terminal, and before it tells of the exit.
+    const resize = () => {
+      throw new Error('ioctl(2) failed, EBADF');
+    };
+    const names = ['onData', 'onExit', 'resume', 'kill'].map((name) => [name, nothing] as const);
+    const stream = new PtyStream({ ...Object.fromEntries(names), resize } as unknown as IPty);
+    stream.control('{"cols":70,"rows":20}');
+    stream.destroy();
+  });
+
   test('the shell does not get the secrets of the demo', async () => {
     process.env.VNC_PASSWORD = 'sesame42';
     const { open } = await start();
@@ -144,6 +159,25 @@ describe('issue 20: the terminal of the demo', () => {
 });
 
 describeWith('tmux')('issue 20: the terminal of the demo with tmux', () => {
+  test('a shell that no page shows ends when its user becomes a trainee', async () => {
+    const { demo, open } = await start();
+    const admin = await cookieOf(demo.url, ADMIN);
+    const client = await open();
+    const pid = await pidOf(client);
+    const others = await pidOf(await open('', admin));
+    client.socket.destroy();
+    await once(client.socket, 'close');
+    const body = new URLSearchParams({ name: 'ada', role: 'trainee' });
+    await fetch(`${demo.url}/roles`, {
+      method: 'POST',
+      body,
+      headers: { cookie: admin },
+      redirect: 'manual',
+    });
+    await until(() => !isAlive(pid));
+    expect(isAlive(others)).toBe(true);
+  });
+
   test('a page that comes back finds the shell and what it was doing', async () => {
     const { open } = await start();
     const first = await open('?cols=90&rows=30');

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, type Browser, type KeyInput, type Page } from 'puppeteer-core';
+import { afterAll } from 'vitest';
 import type { BrowserPage, BrowserPages } from './browser-page.js';
 import { onCleanup } from './cleanup.js';
 import { DEADLINE, until } from './wait.js';
@@ -27,22 +28,41 @@ const PREFERENCES = {
   'dom.ipc.processPrelaunch.enabled': false,
 };
 
-/** Firefox by WebDriver BiDi, with an empty profile; closed after the test. Self-signed certificates are accepted. */
+/** The browser of the spec file: a start takes seconds. */
+let shared: Promise<Browser> | undefined;
+let profile: string | undefined;
+
+afterAll(async () => {
+  const browser = shared;
+  shared = undefined;
+  if (browser !== undefined) await endFirefox(await browser);
+  if (profile !== undefined) await rm(profile, { recursive: true, force: true, maxRetries: 10 });
+});
+
+/** Firefox by WebDriver BiDi, with cookies and storage of its own; closed after the test. Self-signed certificates are accepted. */
 export async function startFirefox(viewport = { width: 1280, height: 800 }): Promise<BrowserPages> {
-  const profile = await mkdtemp(join(tmpdir(), 'wstunnel-firefox-'));
-  onCleanup(() => rm(profile, { recursive: true, force: true, maxRetries: 10 }));
-  const browser = await launch({
+  const context = await (await (shared ??= launchFirefox())).createBrowserContext();
+  onCleanup(() => context.close());
+  const newPage = async () => {
+    const page = await context.newPage();
+    await page.setViewport(viewport);
+    return new FirefoxPage(page);
+  };
+  return { newPage };
+}
+
+async function launchFirefox(): Promise<Browser> {
+  profile = await mkdtemp(join(tmpdir(), 'wstunnel-firefox-'));
+  return launch({
     browser: 'firefox',
     executablePath: FIREFOX,
     headless: true,
     userDataDir: profile,
     extraPrefsFirefox: PREFERENCES,
     acceptInsecureCerts: true,
-    defaultViewport: viewport,
+    defaultViewport: null,
     timeout: DEADLINE,
   });
-  onCleanup(() => endFirefox(browser));
-  return { newPage: async () => new FirefoxPage(await browser.newPage()) };
 }
 
 async function endFirefox(browser: Browser): Promise<void> {
