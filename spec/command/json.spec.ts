@@ -129,7 +129,7 @@ describe('issue 13, case 10: JSON options mean what the documentation says', () 
       'another spelling',
       { passwordfile: 'p' },
       { p: 'hunter2' },
-      /vnc\.passwordfile: did you mean "passwordFile"/,
+      /vnc has no "passwordfile"; did you mean "passwordFile"/,
     ],
     [
       'an empty first line',

@@ -229,7 +229,9 @@ export class Relay implements QueueOwner, FilteredTunnel {
   ended(isWhole = true): void {
     if (this.#isBackendGone) return;
     this.flush();
-    this.#finish = new BackendFinish(this.#backend, this.#settings, this.#received, {
+    // Bytes that a filter has dropped give a backend no time.
+    const { written } = this.#toBackend;
+    this.#finish = new BackendFinish(this.#backend, this.#settings, written, {
       confirmDelivery: () => this.#client.confirmDelivery(),
       failDelivery: (reason) => {
         const ending = this.#client.failDelivery(reason);

@@ -49,7 +49,7 @@ export async function loginToBackend(
   } catch (error) {
     connection.destroy();
     // Before its version a server knows nothing of this login: a proxy of ports closes so for a server that does not run.
-    if (error instanceof HandshakeCut && !hasBegun) throw error.cause ?? error;
+    if (error instanceof HandshakeCut && !hasBegun) throw error.cause instanceof Error ? error.cause : error;
     if (error instanceof HandshakeCut)
       throw vncRefusal('the VNC server closed the connection during the login', undefined, error.cause);
     throw error;

@@ -26,15 +26,19 @@ export interface VncRights {
  */
 export class VncFilter implements PayloadFilter {
   readonly #rights: VncRights;
-  readonly #messages: ClientMessages;
+  /** Undefined if the messages after ClientInit pass unread. */
+  readonly #messages: ClientMessages | undefined;
   #tunnel: FilteredTunnel | undefined;
+  /** Undefined before `start`, and after ClientInit. */
   #greeting: ClientGreeting | undefined;
+  #isGreeted = false;
   #hasEnded = false;
   #lastInput: number | undefined;
 
   constructor(rights: VncRights) {
     this.#rights = rights;
-    this.#messages = new ClientMessages(rights.viewOnly);
+    const { viewOnly, watchesInput } = rights;
+    this.#messages = viewOnly || watchesInput ? new ClientMessages(viewOnly) : undefined;
   }
 
   get lastInput(): number | undefined {
@@ -42,7 +46,7 @@ export class VncFilter implements PayloadFilter {
   }
 
   get isInOpen(): boolean {
-    return !this.#readsMessages && this.#isGreeted && !this.#hasEnded;
+    return !this.#messages && this.#isGreeted && !this.#hasEnded;
   }
 
   get isOutOpen(): boolean {
@@ -54,14 +58,14 @@ export class VncFilter implements PayloadFilter {
     this.#tunnel = tunnel;
     if (watchesInput) this.#lastInput = performance.now();
     if (isLoggedIn) this.#greeting = new ServedGreeting(viewOnly, (bytes) => tunnel.sendToClient(bytes));
-    else if (this.#readsMessages) this.#greeting = new FollowedGreeting(viewOnly);
+    else if (this.#messages) this.#greeting = new FollowedGreeting(viewOnly);
+    else this.#isGreeted = true;
   }
 
   in(bytes: Buffer): Buffer {
     if (this.#hasEnded) return NOTHING;
     const greeting = this.#greeting;
-    if (!greeting || greeting.isDone) return this.#filter(bytes);
-    return this.#greet(greeting, bytes);
+    return greeting ? this.#greet(greeting, bytes) : this.#filter(bytes);
   }
 
   out(bytes: Buffer): Buffer {
@@ -73,24 +77,20 @@ export class VncFilter implements PayloadFilter {
     return greeted;
   }
 
-  get #readsMessages(): boolean {
-    return this.#rights.viewOnly || this.#rights.watchesInput;
-  }
-
-  get #isGreeted(): boolean {
-    return this.#greeting ? this.#greeting.isDone : !this.#rights.isLoggedIn && !this.#readsMessages;
-  }
-
   #greet(greeting: ClientGreeting, bytes: Buffer): Buffer {
     const greeted = greeting.in(bytes);
     if (greeting.failure !== undefined) this.#end(greeting.failure);
-    if (!greeting.isDone || greeting.used === bytes.length) return greeted;
+    if (!greeting.isDone) return greeted;
+    // A tunnel may be open for weeks.
+    this.#greeting = undefined;
+    this.#isGreeted = true;
+    if (greeting.used === bytes.length) return greeted;
     return Buffer.concat([greeted, this.#filter(bytes.subarray(greeting.used))]);
   }
 
   #filter(bytes: Buffer): Buffer {
-    if (!this.#readsMessages) return bytes;
     const messages = this.#messages;
+    if (!messages) return bytes;
     const { inputs } = messages;
     const passing = messages.in(bytes);
     if (this.#rights.watchesInput && messages.inputs !== inputs) this.#lastInput = performance.now();
