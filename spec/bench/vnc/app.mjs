@@ -7,7 +7,10 @@ import express from 'express';
 
 const { dist, backend, vnc } = JSON.parse(process.argv[2]);
 const { wstunnel } = await import(pathToFileURL(join(dist, 'index.js')).href);
-const app = express().use('/tunnel', wstunnel({ server: { port: backend }, ...(vnc && { vnc }) }));
+const app = express().use(
+  '/tunnel',
+  wstunnel({ server: { port: backend }, pingInterval: 0, ...(vnc && { vnc }) }),
+);
 const server = createServer(app);
 
 const ASKS = {
