@@ -288,7 +288,10 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ vnc: true }, ['vnc ', 'object such as { password, viewOnly }, or a function of the request']],
     [{ vnc: [] }, ['vnc ', 'must be an object']],
     [{ vnc: null }, ['vnc ', 'must be an object']],
-    [{ vnc: { password: '' } }, ['vnc.password ', 'a text that is not empty (got an empty text), or a function']],
+    [
+      { vnc: { password: '' } },
+      ['vnc.password ', 'a text that is not empty (got an empty text), or a function'],
+    ],
     [{ vnc: { username: 'ann' } }, ['vnc.username ', 'needs the option password', "'ann'"]],
     [{ vnc: { password: hook, username: 7 } }, ['vnc.username ', '7']],
     [{ vnc: { viewOnly: 'yes' } }, ['vnc.viewOnly ', 'true or false', "'yes'"]],
