@@ -14,7 +14,7 @@ const layers = [
   ['replicas'],
   ['admin'],
   ['upgrade'],
-  ['guard', 'balance', 'backends', 'frames', 'routes'],
+  ['guard', 'balance', 'backends', 'frames', 'routes', 'vnc'],
   ['request', 'sockets', 'streams'],
   ['errors', 'observe', 'types', 'helpers', 'internals'],
 ];

@@ -1,35 +1,37 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import express, { type Request, type RequestHandler } from 'express';
-import { rateLimit } from 'express-rate-limit';
+import express, { type Request } from 'express';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
-import { ADMINISTRATOR, isAdministrator, requireAdministrator, showPage } from './administrator.js';
 import { listen, type Place } from './listen.js';
-import { requireOwnName } from './names.js';
-import { NOVNC, PUBLIC } from './pages.js';
+import { loginOf, loginRoutes, readForm, requireLogin, requireRole } from './login.js';
+import { requireOwnName, requireOwnPage } from './names.js';
+import { NOVNC, PUBLIC, showPage } from './pages.js';
 import { startRecordings } from './recordings/index.js';
+import { desktopRights } from './rights.js';
+import { Accounts, ADMINISTRATOR, MemoryRoles, TRAINEE, type Account, type RoleStore } from './roles.js';
 import { showStoreError } from './store-error.js';
-
-declare module 'express-session' {
-  interface SessionData {
-    user: string;
-    /** A random id, new for each login. */
-    login: string;
-  }
-}
+import type { ShellsOptions } from './terminal/shells.js';
 
 export interface DemoOptions extends Place {
   username: string;
   password: string;
   /** The password of the administrator. Default: there is no administrator. */
   adminPassword?: string;
+  /** The password of the trainee, who may only watch. Default: there is no trainee. */
+  traineePassword?: string;
   /** The folder of the recordings. Default: nothing is recorded. */
   record?: string;
   /** The VNC server, or a function that finds a user's VNC server. */
   vnc: ServerOption<Request>;
+  /** The password of the VNC server, which the pages never get. Default: the page asks the user, if the VNC server asks for one. */
+  vncPassword?: string;
+  /** Seconds without a key or pointer event after which a desktop ends. Default: 0, never. */
+  inputIdle?: number;
+  /** A shell in the browser. Default: none. */
+  terminal?: ShellsOptions;
   /** The name of the desktop on the page. */
   desktop: string;
   /** Default: a random secret, and a store in memory. */
@@ -42,6 +44,8 @@ export interface DemoOptions extends Place {
 export interface Sessions {
   readonly secret: string;
   readonly store: session.Store;
+  /** Default: changed roles in memory. */
+  readonly roles?: RoleStore;
 }
 
 export interface Demo {
@@ -53,6 +57,9 @@ export interface Demo {
 
 /** Seconds between two checks of the login of an open tunnel. Short, for people who try the logout. */
 const REVALIDATE = 3;
+/** The pages know this reason: see public/reasons.js. */
+const LOGIN_ENDED = 'the login has ended';
+const ROLE_CHANGED = 'the role has changed';
 /** Of all processes together; only so that Redis has counts to look at. */
 const SHARED_LIMITS = { total: 100, perUser: 16 };
 
@@ -60,27 +67,38 @@ const SHARED_LIMITS = { total: 100, perUser: 16 };
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
-  app.use(helmet({ contentSecurityPolicy: { directives: contentRules }, strictTransportSecurity: false }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: contentRules },
+      strictTransportSecurity: false,
+      // With helmet's default, no-referrer, the Origin of a form is "null", which tells nothing about its page.
+      referrerPolicy: { policy: 'same-origin' },
+    }),
+  );
   app.use(requireOwnName(options.host));
+  app.use(requireOwnPage);
   app.use('/assets', express.static(PUBLIC, { index: false }));
   app.use('/novnc', express.static(NOVNC, { index: false }));
   app.use(
     session({
       name: 'demo.sid',
-      secret: randomBytes(32).toString('hex'),
-      ...options.sessions,
+      secret: options.sessions?.secret ?? randomBytes(32).toString('hex'),
+      store: options.sessions?.store ?? new session.MemoryStore(),
       resave: false,
       saveUninitialized: false,
       cookie: { httpOnly: true, sameSite: 'lax' },
     }),
   );
 
+  const accounts = new Accounts(accountsOf(options), options.sessions?.roles ?? new MemoryRoles());
+  const rightsOf = desktopRights(accounts, options);
   const recordings = options.record === undefined ? undefined : startRecordings(options.record);
   const tunnel = wstunnel<Request>({
     url: /^\/websockify/,
     server: options.vnc,
+    vnc: (req) => rightsOf(req.session.user),
     user: loginOf,
-    // A tunnel ends with its session. After a logout it ends at once: see logout().
+    // A tunnel ends with its session, and with a change of its rights. After a logout it ends at once: see below.
     revalidate: REVALIDATE,
     // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
@@ -89,30 +107,50 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   });
   app.use('/vnc', requireLogin, tunnel);
 
+  // node-pty is a native module, which only the terminal needs.
+  const terminal =
+    options.terminal && (await import('./terminal/index.js')).startTerminal(accounts, options.terminal);
+
+  const requireAdministrator = requireRole(accounts, ['administrator'], 'forbidden.html');
+  if (terminal) app.use('/admin/terminals', requireAdministrator, terminal.tunnel.admin());
   app.use('/admin', requireAdministrator, tunnel.admin());
   app.use('/recordings', requireAdministrator);
   if (recordings) app.use('/recordings', recordings.router);
   else app.use('/recordings', (_req, res) => showPage(res, 404, 'missing.html'));
+  if (terminal) app.use('/terminal', terminal.router);
 
-  app.get('/login', (_req, res) => res.sendFile('login.html', { root: PUBLIC }));
-  // The user may choose a short password: allow 30 failed logins in 15 minutes.
-  const slowGuesses = rateLimit({
-    windowMs: 900_000,
-    limit: 30,
-    skipSuccessfulRequests: true,
-    requestWasSuccessful: (req: Request) => req.session.user !== undefined,
-    message: 'Too many failed logins: wait 15 minutes, or restart the demo.',
+  app.get('/roles', requireAdministrator, (_req, res) => showPage(res, 200, 'roles.html'));
+  app.post('/roles', requireAdministrator, readForm, async (req, res) => {
+    const { name, role } = (req.body ?? {}) as Record<string, unknown>;
+    if (!(await accounts.change(name, role))) {
+      res.status(400).json({ error: 'no such account or role' });
+      return;
+    }
+    if (role === 'trainee') terminal?.endAll(String(name), ROLE_CHANGED);
+    res.redirect(303, '/roles');
   });
-  app.post('/login', slowGuesses, express.urlencoded({ extended: false, limit: '4kb' }), login(options));
-  app.post('/logout', logout(tunnel));
-  app.get('/whoami', requireLogin, (req, res) => {
+
+  // In all processes. A tunnel that is missed ends with the next check of its login.
+  const ended = (user: string) => {
+    void tunnel.end({ user }, 1008, LOGIN_ENDED);
+    terminal?.end(user, LOGIN_ENDED);
+  };
+  app.use(loginRoutes(accounts, ended));
+  app.get('/whoami', requireLogin, async (req, res) => {
+    const role = await accounts.roleOf(req.session.user);
     res.set('Cache-Control', 'no-store');
     res.json({
       user: req.session.user,
-      isAdmin: isAdministrator(req),
+      role,
+      isAdmin: role === 'administrator',
+      viewOnly: role === 'trainee',
+      // A watcher has no input to wait for.
+      inputIdle: role === 'trainee' ? 0 : (options.inputIdle ?? 0),
       desktop: options.desktop,
       tunnels: tunnel.stats().open,
       isRecorded: recordings !== undefined,
+      hasTerminal: terminal !== undefined && role !== 'trainee',
+      knowsPassword: options.vncPassword !== undefined,
     });
   });
   app.get('/', (req, res) => {
@@ -131,7 +169,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     close: async () => {
       const closed = once(server, 'close');
       server.close();
-      await tunnel.close({ timeout: 2 });
+      await Promise.all([tunnel.close({ timeout: 2 }), terminal?.close()]);
       server.closeAllConnections();
       await closed;
     },
@@ -146,66 +184,11 @@ const contentRules = {
   upgradeInsecureRequests: null,
 };
 
-const requireLogin: RequestHandler = (req, res, next) => {
-  if (req.session.user === undefined) res.status(401).json({ error: 'not logged in' });
-  else next();
-};
-
-function login({ username, password, adminPassword }: DemoOptions): RequestHandler {
-  const passwords = new Map([[username, password]]);
-  if (adminPassword !== undefined) passwords.set(ADMINISTRATOR, adminPassword);
-  return (req, res, next) => {
-    const given = (req.body ?? {}) as Record<string, unknown>;
-    const accounts = [...passwords].filter(
-      ([name, right]) => isSame(given.username, name) && isSame(given.password, right),
-    );
-    const [user] = accounts[0] ?? [];
-    if (user === undefined) {
-      res.redirect(303, '/login?error=1');
-      return;
-    }
-    // A new session id, so that an id that an attacker planted before the login is worthless.
-    req.session.regenerate((error: unknown) => {
-      if (error) {
-        next(error);
-        return;
-      }
-      req.session.user = user;
-      req.session.login = randomBytes(4).toString('hex');
-      // The browser may follow the redirect, to another process, before express-session has saved the session at the response's end.
-      req.session.save((failure: unknown) => {
-        if (failure) next(failure);
-        else res.redirect(303, '/');
-      });
-    });
-  };
-}
-
-/** The user of a tunnel is one login, so that a logout leaves the tunnels of other logins of the same person open. */
-function loginOf({ session: { user, login } }: Request): string | undefined {
-  return user === undefined || login === undefined ? undefined : `${user}/${login}`;
-}
-
-/** Ends the session, then its tunnels in all processes. A tunnel that is missed ends with the next check of its login. */
-function logout(tunnel: Tunnel<Request>): RequestHandler {
-  return (req, res, next) => {
-    const user = loginOf(req);
-    req.session.destroy((error: unknown) => {
-      if (error) {
-        next(error);
-        return;
-      }
-      if (user !== undefined) void tunnel.end({ user }, 1008, 'the login has ended');
-      res.redirect(303, '/login?out=1');
-    });
-  };
-}
-
-/** Compares in constant time. */
-function isSame(given: unknown, right: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return (
-    timingSafeEqual(digest(typeof given === 'string' ? given : ''), digest(right)) &&
-    typeof given === 'string'
-  );
+function accountsOf({ username, password, adminPassword, traineePassword }: DemoOptions): Account[] {
+  const accounts: Account[] = [{ name: username, password, role: 'operator' }];
+  if (traineePassword !== undefined)
+    accounts.push({ name: TRAINEE, password: traineePassword, role: 'trainee' });
+  if (adminPassword !== undefined)
+    accounts.push({ name: ADMINISTRATOR, password: adminPassword, role: 'administrator' });
+  return accounts;
 }

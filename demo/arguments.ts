@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ADMINISTRATOR } from './administrator.js';
 import { isLoopback } from './names.js';
-import { NOVNC, PUBLIC } from './pages.js';
+import { NOVNC, PUBLIC, XTERM } from './pages.js';
 import { isInstalled } from './programs.js';
+import { ADMINISTRATOR, TRAINEE } from './roles.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
 export const HELP = `A noVNC page behind a login, on express-wstunnel.
@@ -14,15 +14,25 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo -- --vnc 5900                a real VNC server (or HOST:PORT)
   npm run demo -- --vnc /run/vnc.sock       one on a unix socket
   npm run demo -- --spawn                   a real desktop for each login (Xvnc)
+  npm run demo -- --terminal                also a shell in the browser, which runs as you
   npm run demo -- --replicas 2              two processes that share their state over Redis
-  npm run demo -- --record recordings       record every desktop; log in as admin to play the recordings
+  npm run demo -- --record recordings       record every desktop; admin plays the recordings
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080, or the next free one; 0 takes any free one)
   --user NAME         (demo)
   --password TEXT     (a random one, printed at the start)
   --admin-password TEXT
-                      of the user admin, who sees the open tunnels and the recordings (a random one, printed at the start)
+                      of the user admin, who sees the open tunnels and the recordings,
+                      and changes roles (a random one, printed at the start)
+  --trainee-password TEXT
+                      of the user trainee, who watches the desktop and can't type
+                      (a random one, printed at the start)
+  --vnc-password-file FILE
+                      the password of the VNC server of --vnc, which the pages never get;
+                      also the variable VNC_PASSWORD
+  --input-idle SECONDS
+                      without a key or pointer event, until a desktop is closed (600; 0 never)
   --record FOLDER     record every desktop into the folder
 `;
 
@@ -41,6 +51,13 @@ export interface Arguments {
   readonly isRandom: boolean;
   readonly adminPassword: string;
   readonly isAdminRandom: boolean;
+  readonly traineePassword: string;
+  readonly isTraineeRandom: boolean;
+  /** The password of the server of --vnc. Undefined: the page asks the user. */
+  readonly vncPassword: string | undefined;
+  /** Seconds; 0: never. */
+  readonly inputIdle: number;
+  readonly terminal: boolean;
   /** The folder of the recordings. Undefined: nothing is recorded. */
   readonly record: string | undefined;
   /** Undefined for the embedded desktop. */
@@ -56,6 +73,12 @@ const LEAST_LENGTH = 8;
 /** A demo with more processes would show nothing new. */
 const MAX_REPLICAS = 8;
 
+/** The most seconds without input: a day. */
+const MAX_IDLE = 86_400;
+
+/** VNC authentication has no longer passwords; VeNCrypt's may have 255 bytes. */
+const MAX_VNC_PASSWORD = 255;
+
 /** Returns undefined for --help. Throws a {@link UsageError}. */
 export function readArguments(given: string[]): Arguments | undefined {
   const { values } = parseArgs({
@@ -69,6 +92,10 @@ export function readArguments(given: string[]): Arguments | undefined {
       user: { type: 'string', default: 'demo' },
       password: { type: 'string' },
       'admin-password': { type: 'string' },
+      'trainee-password': { type: 'string' },
+      'vnc-password-file': { type: 'string' },
+      'input-idle': { type: 'string', default: '600' },
+      terminal: { type: 'boolean', default: false },
       record: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -76,12 +103,11 @@ export function readArguments(given: string[]): Arguments | undefined {
   if (values.help) return undefined;
   const { host, user: username, vnc, spawn } = values;
   const port = values.port === undefined ? undefined : readPort(values.port, 0);
-  if (username === ADMINISTRATOR)
-    throw new UsageError(
-      `--user ${ADMINISTRATOR}: this is the name of the administrator, choose another one.`,
-    );
+  if (username === ADMINISTRATOR || username === TRAINEE)
+    throw new UsageError(`--user ${username}: another account has this name, choose another one.`);
   const password = readPassword('--password', values.password, host);
   const adminPassword = readPassword('--admin-password', values['admin-password'], host);
+  const traineePassword = readPassword('--trainee-password', values['trainee-password'], host);
   if (spawn && vnc !== undefined)
     throw new UsageError('--vnc and --spawn exclude each other: give one of them.');
   const replicas = readReplicas(values.replicas);
@@ -89,6 +115,7 @@ export function readArguments(given: string[]): Arguments | undefined {
     throw new UsageError(
       '--spawn and --replicas exclude each other: each process would start its own desktop.',
     );
+  if (values.terminal) refuseTerminal(host, replicas);
   const missing = spawn ? missingForDesktops() : replicas > 1 ? missingForReplicas() : undefined;
   if (missing !== undefined) throw new UsageError(missing);
   return {
@@ -99,6 +126,11 @@ export function readArguments(given: string[]): Arguments | undefined {
     isRandom: values.password === undefined,
     adminPassword,
     isAdminRandom: values['admin-password'] === undefined,
+    traineePassword,
+    isTraineeRandom: values['trainee-password'] === undefined,
+    vncPassword: readVncPassword(vnc, values['vnc-password-file']),
+    inputIdle: readSeconds('--input-idle', values['input-idle']),
+    terminal: values.terminal,
     record: values.record === undefined ? undefined : readFolder(values.record),
     replicas,
     ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
@@ -115,6 +147,38 @@ function readPassword(option: string, given: string | undefined, host: string): 
       `Other machines can reach ${host}: give ${/^--a/.test(option) ? 'an' : 'a'} ${option} of at least ${LEAST_LENGTH} characters, or none for a random one.`,
     );
   return given ?? makePassword();
+}
+
+/** From the file, or from the variable VNC_PASSWORD, which other users of the machine can't read, unlike arguments. */
+function readVncPassword(vnc: string | undefined, file: string | undefined): string | undefined {
+  if (vnc === undefined) {
+    if (file === undefined) return undefined;
+    throw new UsageError('--vnc-password-file is the password of a VNC server: give --vnc too.');
+  }
+  const source = file === undefined ? 'VNC_PASSWORD' : `--vnc-password-file "${file}"`;
+  const password = file === undefined ? process.env.VNC_PASSWORD : readFirstLine(file);
+  if (password === undefined) return undefined;
+  if (password === '' || Buffer.byteLength(password) > MAX_VNC_PASSWORD)
+    throw new UsageError(`${source}: give a password of 1 to ${MAX_VNC_PASSWORD} bytes.`);
+  return password;
+}
+
+function readFirstLine(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '';
+  } catch (error) {
+    throw new UsageError(`--vnc-password-file: the demo cannot read "${file}": ${(error as Error).message}`);
+  }
+}
+
+/** A shell is more than a desktop: never on the network, and never in several processes, of which one has the shell. */
+function refuseTerminal(host: string, replicas: number): void {
+  if (!isLoopback(host))
+    throw new UsageError(
+      `--terminal is a shell that runs as you, and other machines can reach ${host}: leave out --host or --terminal.`,
+    );
+  if (replicas > 1)
+    throw new UsageError('--terminal and --replicas exclude each other: the shell belongs to one process.');
 }
 
 /** Creates the folder if it does not exist, for this user only. The demo serves some folders to everybody. */
@@ -136,7 +200,7 @@ function readFolder(text: string): string {
 }
 
 function refuseServed(folder: string, text: string): void {
-  const isServed = [PUBLIC, NOVNC].some((served) =>
+  const isServed = [PUBLIC, NOVNC, XTERM].some((served) =>
     `${folder}${sep}`.startsWith(`${realpathSync(served)}${sep}`),
   );
   if (isServed)
@@ -177,6 +241,13 @@ function readReplicas(text: string): number {
   if (text === '' || !Number.isInteger(replicas) || replicas < 1 || replicas > MAX_REPLICAS)
     throw new UsageError(`"${text}" is not a number of processes: give a number from 1 to ${MAX_REPLICAS}.`);
   return replicas;
+}
+
+function readSeconds(option: string, text: string): number {
+  const seconds = Number(text);
+  if (text === '' || !Number.isFinite(seconds) || seconds < 0 || seconds > MAX_IDLE)
+    throw new UsageError(`${option} "${text}": give a number of seconds from 0 to ${MAX_IDLE}.`);
+  return seconds;
 }
 
 function missingForReplicas(): string | undefined {

@@ -1,9 +1,19 @@
-import { ADMINISTRATOR } from './administrator.js';
+import { userInfo } from 'node:os';
 import { startDemo, type DemoOptions } from './app.js';
-import { HELP, readArguments, shownHost, UsageError, type Arguments, type Target } from './arguments.js';
+import {
+  HELP,
+  makePassword,
+  readArguments,
+  shownHost,
+  UsageError,
+  type Arguments,
+  type Target,
+} from './arguments.js';
 import { startDesktop } from './desktop/index.js';
 import type { Carried } from './desktop/scene/traffic.js';
 import { startReplicas } from './replicas/index.js';
+import { ADMINISTRATOR, TRAINEE } from './roles.js';
+import { Tmux } from './terminal/tmux.js';
 
 const DEFAULT_PORT = 8080;
 /** The number of ports to try without --port. */
@@ -20,11 +30,15 @@ try {
 }
 
 async function main(given: Arguments): Promise<void> {
-  const { host, port = DEFAULT_PORT, username, password, adminPassword, record, desktop, replicas } = given;
+  const { host, port = DEFAULT_PORT, username, password, adminPassword, traineePassword } = given;
+  const { inputIdle, record, desktop, replicas } = given;
   let running: Running | undefined;
   // The chart on the desktop shows the bytes that the tunnels carry.
   const traffic = () => running?.carried() ?? { bytesIn: 0, bytesOut: 0 };
-  const embedded = given.vnc === undefined ? await startDesktop({ traffic }) : undefined;
+  // Only the tunnel knows the password of the embedded desktop. VNC uses 8 characters.
+  const secret = makePassword().slice(0, 9).replace('-', '');
+  const embedded = given.vnc === undefined ? await startDesktop({ traffic, password: secret }) : undefined;
+  const vncPassword = embedded ? secret : given.vncPassword;
   const close = async () => {
     await running?.close();
     // Otherwise the embedded desktop would keep the process alive.
@@ -33,32 +47,57 @@ async function main(given: Arguments): Promise<void> {
   try {
     const vnc = given.vnc ?? { host: embedded?.host ?? host, port: embedded?.port ?? 0 };
     const tries = given.port === undefined ? TRIES : 1;
-    const recording = record === undefined ? {} : { record };
-    const options = { host, port, tries, username, password, adminPassword, desktop, ...recording };
+    const options = {
+      ...{ host, port, tries, username, password, adminPassword, traineePassword, inputIdle, desktop },
+      ...(record !== undefined && { record }),
+      ...(vncPassword !== undefined && { vncPassword }),
+    };
     running =
       // readArguments() excludes --spawn with --replicas.
       replicas === 1 || typeof vnc === 'function'
-        ? await startOne({ ...options, vnc })
+        ? await startOne({ ...options, vnc, ...(given.terminal && { terminal: {} }) })
         : await startSeveral(options, vnc, replicas, close);
   } catch (error) {
     await close();
     throw explained(error, given);
   }
 
+  say(given, running);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
+}
+
+/** Prints where the demo is, and its logins. */
+function say(given: Arguments, running: Running): void {
+  const { port = DEFAULT_PORT, username, password, adminPassword, traineePassword, desktop, record } = given;
+  const url = `http://${shownHost(given.host)}:${running.port}/`;
   const moved = port !== 0 && running.port !== port ? `   (port ${port} is in use)` : '';
+  const shown = (isRandom: boolean, text: string, option: string) =>
+    isRandom ? text : `(as given by ${option})`;
+  const admin = shown(given.isAdminRandom, adminPassword, '--admin-password');
+  const trainee = shown(given.isTraineeRandom, traineePassword, '--trainee-password');
   console.log(`
   express-wstunnel demo
 
-    open      http://${shownHost(host)}:${running.port}/${moved}
+    open      ${url}${moved}
     user      ${username}
-    password  ${given.isRandom ? password : '(as given by --password)'}
-    admin     ${given.isAdminRandom ? adminPassword : '(as given by --admin-password)'}   (the password of the user ${ADMINISTRATOR})
-    desktop   ${desktop}${record === undefined ? '' : `\n    record    ${record}`}
+    password  ${shown(given.isRandom, password, '--password')}
+    trainee   ${trainee}   (the password of the user ${TRAINEE}, who only watches)
+    admin     ${admin}   (the password of the user ${ADMINISTRATOR})
+    desktop   ${desktop}${record === undefined ? '' : `\n    record    ${record}`}${given.terminal ? terminalLines(url) : ''}
 ${running.more}
   Ctrl-C ends it.
 `);
+}
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
+function terminalLines(url: string): string {
+  const kept = Tmux.isInstalled()
+    ? ''
+    : '\n              tmux is not installed: a shell ends when its page is reloaded.';
+  return `
+    terminal  ${url}terminal/
+
+    WARNING   --terminal: whoever logs in as an operator or the administrator has a shell that runs as
+              you, ${userInfo().username}, with all your files. Do not give the passwords to anybody.${kept}`;
 }
 
 /** The demo as one process or several. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 
@@ -25,6 +25,27 @@ export function requireOwnName(listenHost: string): RequestHandler {
       'open the demo at an address of this machine or at localhost, or start the demo with --host and that name';
     res.status(403).type('text').send(`${shown} is not a name of this demo: ${way}.\n`);
   };
+}
+
+const READS = ['GET', 'HEAD', 'OPTIONS'];
+
+/**
+ * Refuses the forms of other sites (CSRF): logins, logouts and changes of roles are for the demo's own pages. `sameSite` of the cookie is
+ * not enough, since a site has no port: a page of another server of this machine is of the same site, and its forms carry the cookie.
+ * Must run behind {@link requireOwnName}. The tunnels have a check of their own.
+ */
+export const requireOwnPage: RequestHandler = (req, res, next) => {
+  if (READS.includes(req.method) || isOwnPage(req)) next();
+  else res.status(403).type('text').send('Only the pages of the demo may send this request.\n');
+};
+
+/** Browsers send Sec-Fetch-Site on loopback and over TLS, and Origin always. Programs send neither. */
+function isOwnPage({ headers }: Request): boolean {
+  const { host, origin } = headers;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin';
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }
 
 /** The name in a Host header, as URL writes it, without brackets and the final dot. Undefined if the Host is invalid. */

@@ -39,6 +39,8 @@ const KINDS = {
   // A backend that speaks WebSocket refused this request: always with the backend's own status.
   WSTUNNEL_BACKEND_ANSWERED: { status: 502, expose: true },
   WSTUNNEL_BACKEND_REFUSED: { status: 502, expose: true },
+  // The VNC server behind the option `vnc` rejected the login, or asks for one that the option cannot answer.
+  WSTUNNEL_VNC_REFUSED: { status: 502, expose: true },
   WSTUNNEL_NO_BACKEND: { status: 503, expose: true },
   WSTUNNEL_EXHAUSTED: { status: 503, expose: true },
   WSTUNNEL_FULL: { status: 503, expose: true },

@@ -65,6 +65,7 @@ declare namespace wstunnel {
   export type TunnelStats = types.TunnelStats;
   export type TunnelTimings = types.TunnelTimings;
   export type UrlPattern = types.UrlPattern;
+  export type VncOptions = types.VncOptions;
 }
 
 export = wstunnel;

@@ -43,4 +43,5 @@ export type {
   TunnelStats,
   TunnelTimings,
   UrlPattern,
+  VncOptions,
 } from './types.js';

@@ -329,6 +329,26 @@ export interface RevalidateOptions {
   failAfter?: number;
 }
 
+/** The option `vnc` of one client. */
+export interface VncOptions {
+  /**
+   * The password of the VNC server, a text without a line break, or a function that returns it, called for each tunnel before the connection to the backend. The tunnel
+   * logs in to the VNC server before the 101 response: by VNC authentication (the server compares only the first 8 bytes), or by
+   * VeNCrypt over TLS where the host has the option `tls`. The page is offered a login without a password. If the VNC server rejects the
+   * login or asks for another kind of login, the request is refused with 502 (WSTUNNEL_VNC_REFUSED). Default: the page itself logs in.
+   */
+  password?: string | ((signal: AbortSignal) => string | Promise<string>);
+  /** The user name for the VeNCrypt subtypes Plain, TLSPlain and X509Plain. Needs `password`. Default: none. */
+  username?: string;
+  /**
+   * The client can only watch: keys, pointer, clipboard and resizing never reach the VNC server, whatever the page sends. Messages that cannot be
+   * filtered end the tunnel with Close 1008. Default false.
+   */
+  viewOnly?: boolean;
+  /** Seconds without a key or pointer event of the client before Close 1001; counted from the 101 response on. Default 0, no limit. */
+  inputIdleTimeout?: number;
+}
+
 /**
  * Records the bytes of one tunnel; see the option `record`. All functions are called synchronously, and must copy or write the bytes before
  * they return: the memory of the bytes is used again.
@@ -455,6 +475,25 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    * extensions, such as compression, when this option is set: the payload of compressed frames can't be recorded.
    */
   record?: (tunnel: TunnelInfo, req: Req) => Recorder | undefined;
+  /**
+   * Gets the text messages of the client, such as the size of a terminal's window, which then do not reach the backend. Without this
+   * option the bytes of text messages are payload. Called synchronously, once per message, in the order of the client's messages: all
+   * bytes before the message were written to the backend, which may not have read them yet. `message` is the text as sent, at most 4096 bytes of UTF-8; a longer message
+   * ends the tunnel with Close 1009, text that is not UTF-8 with 1007. Check the message: the page can send any text. `tunnel` has the current
+   * byte counts. `backend` is the Duplex that `server` or `connect` has returned, otherwise the connection to the backend. A throw or rejection
+   * is logged, and ends the tunnel with Close 1011. The function is not called after the end of the tunnel. Not with `frameType: 'text'`, nor with
+   * a backend in `frames` mode. Default: none.
+   */
+  control?: (message: string, tunnel: TunnelInfo, backend: Duplex) => void;
+  /**
+   * The backend is a VNC server: the tunnel can log in to it, drop the input of a client that only watches, and end after a time without input.
+   * A function returns the rights of one request, or undefined if all bytes pass unchanged. It is called before the connection to
+   * the backend, and with `revalidate` at each check: other rights than before end the tunnel with Close 1008. A throw, a rejection or an
+   * invalid result refuses the request with 500. Not for a backend that speaks WebSocket in `frames` mode. Default: bytes pass unchanged.
+   */
+  vnc?:
+    | VncOptions
+    | ((req: Req, context: HookContext) => VncOptions | undefined | Promise<VncOptions | undefined>);
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */
   pingInterval?: number;
   /**
@@ -597,7 +636,10 @@ export interface TicketOptions {
   seconds?: number;
   /** The id of the session that must use the ticket, such as `req.sessionID`. Default: every client that has the ticket. */
   session?: string;
-  /** Kept with the ticket. No effect yet: the client can write to the backend. */
+  /**
+   * The backend is a VNC server, and the client of the ticket watches only: see the option `vnc`, which cannot give the client more.
+   * Default false.
+   */
   viewOnly?: boolean;
 }
 
@@ -631,6 +673,8 @@ export interface TunnelInfo {
   readonly bytesIn: number;
   /** Payload bytes to the client; see `bytesIn`. */
   readonly bytesOut: number;
+  /** The client of a VNC server watches only: by the option `vnc`, a ticket or a token. */
+  readonly viewOnly: boolean;
   /** Only in the events `open` and `close`. */
   readonly timings?: TunnelTimings;
 }
@@ -688,6 +732,16 @@ export type CloseCause =
   | 'refused'
   /** The recorder of the tunnel failed, and its `whenFails` is `close`. */
   | 'recording-failed'
+  /** `vnc`: bytes of the client or of the backend do not follow the RFB protocol, or use a part of it that cannot be filtered. */
+  | 'vnc-error'
+  /** `vnc`: no key or pointer event for `inputIdleTimeout`. */
+  | 'input-idle'
+  /** `revalidate`: `vnc` gives the client other rights than before. */
+  | 'rights-changed'
+  /** `control`: a text message of the client was longer than 4 KiB. */
+  | 'message-too-large'
+  /** `control` threw an error. */
+  | 'control-failed'
   /** Another tunnel of the same user got the slot at the host (`onFull: 'takeover'`). */
   | 'replaced'
   /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */
@@ -720,7 +774,7 @@ export interface RefuseInfo {
   readonly reason: string;
   /** The Origin of the page, if the Origin is the cause of the refusal; shortened to 200 characters and escaped. */
   readonly origin?: string;
-  /** The host that failed last, if a backend is the cause of the refusal. */
+  /** The host that failed last, or whose VNC server refused the login, if a backend is the cause of the refusal. */
   readonly backend?: string;
   /** Why the host failed, such as `connect ECONNREFUSED 127.0.0.1:5900`. */
   readonly failure?: string;

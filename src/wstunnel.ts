@@ -88,6 +88,7 @@ export function createTunnel<Req extends IncomingMessage>(
     members: state.members,
     network: state.network,
     tickets: state.tickets,
+    loginPauses: state.loginPauses,
     refusing: new Set(),
     logins: new LoginChecks(owner, log, membership.totals.counts.checks),
     recordings: new Set(),

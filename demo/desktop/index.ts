@@ -19,6 +19,8 @@ export interface DesktopOptions {
   readonly height?: number;
   /** The name of the desktop, which viewers receive too. */
   readonly name?: string;
+  /** The password that a viewer must know; VNC uses the first 8 characters. Default: every viewer is welcome. */
+  readonly password?: string;
   /** Time limit for a viewer's RFB handshake, in seconds. */
   readonly handshakeSeconds?: number;
   /** The bytes that the tunnel has carried so far, for the chart on the desktop. Default: none. */
@@ -52,7 +54,7 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   return address.port;
 }
 
-/** A VNC server without a password, with a small desktop that all viewers share. */
+/** A VNC server with a small desktop that all viewers share. */
 export async function startDesktop(options: DesktopOptions = {}): Promise<Desktop> {
   const {
     host = '127.0.0.1',
@@ -73,7 +75,7 @@ export async function startDesktop(options: DesktopOptions = {}): Promise<Deskto
     socket.on('close', () => sockets.delete(socket));
     // The reader notices the end of the connection. Without a listener, the error would end the process.
     socket.on('error', (error) => log('%s', error.message));
-    new Viewer(socket, stage, name)
+    new Viewer(socket, stage, name, options.password)
       .serve(handshakeSeconds)
       .catch((error: unknown) => log(error instanceof ProtocolError ? error.message : '%o', error))
       .finally(() => socket.destroy());

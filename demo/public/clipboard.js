@@ -29,7 +29,7 @@ function take() {
 
 /** `deliver(text)` sends the text to the desktop. */
 export function setUpClipboard(deliver) {
-  setUpPanel({
+  const self = setUpPanel({
     panel,
     toggle,
     closer: byId('clipboard-close'),
@@ -77,8 +77,11 @@ export function setUpClipboard(deliver) {
       }
       if (panel.hidden) toggle.dataset.news = '';
     },
-    enable(yes) {
-      send.disabled = !yes;
+    /** `mayOpen`: trainees have no clipboard. */
+    enable(yes, mayOpen) {
+      send.disabled = !yes || !mayOpen;
+      toggle.disabled = !mayOpen;
+      if (!mayOpen) self.open(false);
     },
   };
 }

@@ -5,9 +5,12 @@ import RFB from '/novnc/core/rfb.js';
 /** Milliseconds until the desktop must show a picture or ask for a password. */
 const patience = 45_000;
 
+/** The types of the messages for a key, the pointer, and a key of QEMU. */
+const inputMessages = [4, 5, 255];
+
 /**
  * Starts an attempt. The callbacks in `on`: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
- * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`.
+ * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`, `input()` for each key or pointer event that is sent.
  *
  * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
  */
@@ -23,6 +26,8 @@ export function openConnection({ target, url, credentials, on }) {
     byUser: false,
   };
   let ended = false;
+  let openedAt = 0;
+  let lastPointer = '';
 
   const end = () => {
     if (ended) return;
@@ -34,6 +39,7 @@ export function openConnection({ target, url, credentials, on }) {
   const socket = new WebSocket(url);
   socket.addEventListener('open', () => {
     outcome.opened = true;
+    openedAt = performance.now();
   });
   // Registered before noVNC's handler, so that the code is known before noVNC removes the screen.
   socket.addEventListener('close', ({ code, reason }) => {
@@ -42,6 +48,17 @@ export function openConnection({ target, url, credentials, on }) {
     on.close({ code, reason });
     end();
   });
+
+  // The server's clock for input starts again with what noVNC sends, not with what happens on the page. noVNC has no event for that,
+  // and sends each message by itself: https://www.rfc-editor.org/rfc/rfc6143#section-7.5
+  const send = socket.send.bind(socket);
+  socket.send = (bytes) => {
+    // The server does not count a pointer event that repeats the last one.
+    const message = inputMessages.includes(bytes[0]) ? bytes.join() : '';
+    if (outcome.connected && message !== '' && (bytes[0] !== 5 || message !== lastPointer)) on.input();
+    if (bytes[0] === 5) lastPointer = message;
+    send(bytes);
+  };
 
   const rfb = new RFB(target, socket, { credentials, shared: true });
   // Scale to the size of the element, which is the zoom.
@@ -81,6 +98,10 @@ export function openConnection({ target, url, credentials, on }) {
 
   return {
     rfb,
+    /** The time when the WebSocket was open: the server's clocks run since then. */
+    get openedAt() {
+      return openedAt;
+    },
     /** The user ends the attempt or the connection. */
     disconnect() {
       outcome.byUser = true;

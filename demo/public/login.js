@@ -20,6 +20,35 @@ if (why.has('error')) {
   say(byId('notice'), 'Your session has ended. Log in again to return to the desktop.');
 }
 
+const roles = {
+  operator: 'uses the desktop',
+  trainee: 'only watches',
+  administrator: 'sees all tunnels, changes roles',
+};
+
+/** Offers the names of the accounts. The form works without them. */
+async function showAccounts() {
+  const answer = await fetch('/logins', { cache: 'no-store' });
+  if (!answer.ok) return;
+  const items = (await answer.json()).map(({ name, role }) => {
+    const [item, choice, what] = ['li', 'button', 'span'].map((kind) => document.createElement(kind));
+    choice.type = 'button';
+    choice.className = 'account';
+    const strong = document.createElement('strong');
+    strong.textContent = name;
+    what.textContent = roles[role] ?? role;
+    choice.append(strong, what);
+    choice.addEventListener('click', () => {
+      username.value = name;
+      password.focus();
+    });
+    item.append(choice);
+    return item;
+  });
+  byId('accounts-list').replaceChildren(...items);
+  byId('accounts').hidden = false;
+}
+
 document.querySelector('form').addEventListener('submit', () => {
   button.textContent = 'Logging in…';
   button.disabled = true;
@@ -30,3 +59,5 @@ window.addEventListener('pageshow', () => {
   button.textContent = 'Log in';
   button.disabled = false;
 });
+
+await showAccounts().catch(() => {});

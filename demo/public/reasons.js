@@ -69,6 +69,72 @@ const loggedInAgain = {
   retry: true,
 };
 
+/** The end of an open connection whose user has other rights now. */
+function rightsChanged(session) {
+  const may =
+    session?.viewOnly === undefined
+      ? 'Your rights here have changed.'
+      : session.viewOnly
+        ? 'From now on you can only watch: keys and pointer no longer reach the desktop.'
+        : 'From now on you may use keys and pointer.';
+  return {
+    title: 'Your role has changed',
+    text: may,
+    icon: session?.viewOnly ? 'eye' : 'people',
+    retry: true,
+  };
+}
+
+/** The reason of Close 1001 after a time without input. */
+const idleReason = /^no key or pointer event for (\d+(?:\.\d+)?) s/;
+
+/** Seconds as text, in minutes if the number of minutes is whole. */
+function inWords(seconds) {
+  const [number, unit] = seconds >= 60 && seconds % 60 === 0 ? [seconds / 60, 'minute'] : [seconds, 'second'];
+  return `${number} ${unit}${number === 1 ? '' : 's'}`;
+}
+
+/** The server has closed the desktop for want of input: the user decides when to continue. */
+function inputIdle(seconds) {
+  return {
+    title: 'Are you still there?',
+    text: `No key and no movement for ${inWords(seconds)}, so the server closed your connection. The desktop keeps running.`,
+    icon: 'clock',
+    retry: false,
+    action: 'Continue',
+    detail: undefined,
+  };
+}
+
+/** The server could not log in to the VNC server. The page has no password to try again with. */
+const loginRejected = {
+  state: 'refused',
+  title: 'The desktop’s VNC server rejected the server’s login',
+  text: 'You are logged in, but the server could not log in to the desktop in your place. Tell the administrator.',
+  icon: 'lock',
+  retry: false,
+  action: 'Try again',
+};
+
+/** The end of a tunnel by the option `vnc`; undefined for any other end. */
+function endOfRights({ code, reason, connected }, session) {
+  if (code === 4502 && /\bVNC server\b/.test(reason))
+    return { ...loginRejected, text: quoted(loginRejected.text, reason) };
+  const idle = code === 1001 ? idleReason.exec(reason) : null;
+  if (idle !== null) return inputIdle(Number(idle[1]));
+  if (code !== 1008) return undefined;
+  if (/\brights\b.*\bchanged\b/.test(reason)) return rightsChanged(session);
+  if (/^the (client|VNC server|backend) /.test(reason))
+    return {
+      state: connected ? 'disconnected' : 'refused',
+      title: 'The connection was not plain VNC',
+      text: quoted('The server checks what your page sends to the desktop, and could not read it.', reason),
+      icon: 'barred',
+      retry: false,
+    };
+  return undefined;
+}
+
 /** The server has given the only place at the desktop to a newer connection of the user. */
 const replaced = {
   title: 'Connected elsewhere',
@@ -164,6 +230,8 @@ export function explain(outcome, session) {
     });
   }
 
+  const rights = endOfRights(outcome, session);
+  if (rights !== undefined) return because(rights);
   const login = endOfLogin(outcome, session);
   if (login !== undefined) return because(login);
   const status = statusOf(code);

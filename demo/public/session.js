@@ -1,8 +1,9 @@
 // The login state of the app.
 
 /**
- * Asks the server for the user who is logged in: `{ state: 'in', user, isAdmin, desktop, tunnels, isRecorded }`, `{ state:
- * 'out' }`, or `{ state: 'unreachable' }`.
+ * Asks the server for the user who is logged in: `{ state: 'in', user, role, isAdmin, viewOnly, inputIdle, desktop, tunnels,
+ * isRecorded, hasTerminal, knowsPassword }`, `{ state: 'out' }`, or `{ state: 'unreachable' }`. `inputIdle`: seconds without input after
+ * which the server closes the desktop; 0: never.
  */
 export async function whoami() {
   try {

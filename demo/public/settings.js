@@ -4,6 +4,10 @@ import { setUpPanel } from './panel.js';
 
 // The defaults of noVNC.
 const defaults = { size: 'fit', quality: 6, compression: 2, viewOnly: false };
+const notes = {
+  chosen: 'Keys and pointer are not sent.',
+  forced: 'As a trainee you can only watch: the server drops keys and pointer.',
+};
 const sizes = ['fit', 'real', 'remote'];
 const isLevel = (value) => Number.isInteger(value) && value >= 0 && value <= 9;
 
@@ -25,10 +29,13 @@ function remembered() {
 export function setUpSettings(apply) {
   const settings = remembered();
   const form = byId('settings-form');
+  let isForced = false;
 
   const show = () => {
     form.elements.size.value = settings.size;
-    form.elements.viewOnly.checked = settings.viewOnly;
+    form.elements.viewOnly.checked = settings.viewOnly || isForced;
+    form.elements.viewOnly.disabled = isForced;
+    byId('view-only-note').textContent = isForced ? notes.forced : notes.chosen;
     for (const name of ['quality', 'compression']) {
       form.elements[name].value = settings[name];
       byId(`${name}-value`).textContent = settings[name];
@@ -57,10 +64,18 @@ export function setUpSettings(apply) {
       size: form.elements.size.value,
       quality: Number(form.elements.quality.value),
       compression: Number(form.elements.compression.value),
-      viewOnly: form.elements.viewOnly.checked,
+      viewOnly: isForced ? settings.viewOnly : form.elements.viewOnly.checked,
     });
   });
   form.addEventListener('submit', (event) => event.preventDefault());
   show();
-  return { values: settings, change };
+  return {
+    values: settings,
+    change,
+    /** A trainee has no choice: the box is ticked, and the user's own setting stays as it is. */
+    force(viewOnly) {
+      isForced = viewOnly;
+      show();
+    },
+  };
 }

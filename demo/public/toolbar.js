@@ -1,6 +1,5 @@
 // The toolbar: its texts, and the buttons that do not need the connection.
 import { byId, setIcon } from './dom.js';
-import { whoami } from './session.js';
 
 const pill = byId('status');
 const full = byId('fullscreen');
@@ -12,6 +11,14 @@ const labels = {
   disconnected: 'Disconnected',
   unavailable: 'Unavailable',
   refused: 'Refused',
+};
+
+const passwords = { known: 'Known to the server only', asked: 'Asked for', none: 'None' };
+
+const roles = {
+  operator: 'Operator',
+  trainee: 'Trainee: watches only',
+  administrator: 'Administrator',
 };
 
 /** Shows the state in the pill, and the buttons that fit the state. */
@@ -38,15 +45,19 @@ export function showLoggedOut(value) {
 /** Shows the user, the desktop and the number of tunnels. */
 export function showSession(session) {
   if (session.state !== 'in') return;
-  const { user, desktop, tunnels, isAdmin, isRecorded } = session;
+  const { user, role, viewOnly, desktop, tunnels, isAdmin, isRecorded, hasTerminal } = session;
   byId('desktop').textContent = desktop;
   byId('user-name').textContent = user;
   byId('avatar').textContent = [...user][0]?.toUpperCase() ?? '';
   byId('user').setAttribute('aria-label', `User menu of ${user}`);
   byId('menu-user').textContent = user;
+  byId('menu-role').textContent = roles[role] ?? '';
   byId('menu-desktop').textContent = desktop;
   byId('menu-tunnels').textContent = String(tunnels);
   for (const element of document.querySelectorAll('.recorded, .menu-recorded')) element.hidden = !isRecorded;
+  byId('watching').hidden = !viewOnly;
+  document.body.toggleAttribute('data-view-only', viewOnly);
+  byId('menu-tools').hidden = !hasTerminal;
   byId('menu-admin').hidden = !isAdmin;
   byId('menu-recordings').hidden = !isRecorded;
   document.title = `${desktop} · express-wstunnel demo`;
@@ -57,10 +68,10 @@ export function showDesktopName(name) {
   byId('desktop').parentElement.title = `Desktop: ${name}`;
 }
 
-/** `asked`: did the VNC server ask for a password? Undefined while unknown. */
-export function showPassword(asked) {
-  for (const element of document.querySelectorAll('.menu-password')) element.hidden = asked === undefined;
-  byId('menu-password').textContent = asked ? 'Asked for' : 'None';
+/** `kind`: 'known' to the server alone, 'asked' for by the VNC server, or 'none'. Undefined while unknown. */
+export function showPassword(kind) {
+  for (const element of document.querySelectorAll('.menu-password')) element.hidden = kind === undefined;
+  byId('menu-password').textContent = passwords[kind] ?? '';
 }
 
 function setUpFullScreen() {
@@ -96,10 +107,11 @@ function setUpHeight() {
   fit();
 }
 
-export function setUpToolbar() {
+/** `refresh()` asks for the session again, when the menu opens. */
+export function setUpToolbar(refresh) {
   setUpFullScreen();
   setUpHeight();
   menu.addEventListener('toggle', (event) => {
-    if (event.newState === 'open') void whoami().then(showSession);
+    if (event.newState === 'open') void refresh();
   });
 }

@@ -7,15 +7,18 @@ import { byId } from './dom.js';
 import { hideOverlay, showCountdown, showOverlay, startCountdown, stopCountdown } from './overlay.js';
 import { explain, worthAsking } from './reasons.js';
 import { loginAgain, whoami } from './session.js';
-import { showDesktopName, showLoggedOut, showPassword, showSession, showState } from './toolbar.js';
+import { showDesktopName, showLoggedOut, showPassword, showState } from './toolbar.js';
 
-/** `on`: the callbacks `state(next)`, `attempt()` for each new connection, `clipboard(text)`. */
+/**
+ * `on`: the callbacks `state(next)`, `attempt()` for each new connection, `clipboard(text)`, `session(answer)` for each answer of
+ * `whoami()`, and `input()` for each key or pointer event that is sent.
+ */
 export function createViewer({ target, url, on }) {
   let state = 'connecting';
   let current; // The connection on the screen, or the attempt in progress.
   let lastClose = null;
   let credentials; // Kept for reconnecting, until the user disconnects or leaves the page.
-  let asked; // Did the VNC server ask for credentials? Undefined while unknown.
+  let asked = false; // Did the VNC server ask the user for credentials?
   let loggedOut = false; // The card asks for a login.
   let leaving = false; // The user is leaving the page: show no explanation.
 
@@ -60,6 +63,7 @@ export function createViewer({ target, url, on }) {
         credentials: (types) => attempt === current && whenAsked(attempt, types),
         verify: (key) => attempt === current && void whenShownKey(attempt, key),
         clipboard: on.clipboard,
+        input: () => attempt === current && on.input(),
         name: showDesktopName,
       },
     });
@@ -70,11 +74,18 @@ export function createViewer({ target, url, on }) {
   function whenConnected({ rfb }) {
     backoff.connected();
     dropQuestions();
-    showPassword((asked ??= false));
     const wasInOverlay = hideOverlay();
     setState('connected');
     if (wasInOverlay || document.activeElement === document.body) rfb.focus({ preventScroll: true });
-    void whoami().then(showSession);
+    void ask().then(({ knowsPassword }) => {
+      showPassword(knowsPassword ? 'known' : asked ? 'asked' : 'none');
+    });
+  }
+
+  async function ask() {
+    const session = await whoami();
+    on.session(session);
+    return session;
   }
 
   function whenAsked(attempt, types) {
@@ -113,7 +124,7 @@ export function createViewer({ target, url, on }) {
     // The page cannot see why an upgrade was refused: ask whether the user is still logged in. The end of an open connection is
     // shown at once.
     if (outcome.connected) showEnd(explain(outcome));
-    const session = await whoami();
+    const session = await ask();
     if (current === undefined && !leaving) showEnd(explain(outcome, session));
   }
 
@@ -160,6 +171,10 @@ export function createViewer({ target, url, on }) {
     get rfb() {
       return current?.rfb;
     },
+    /** The time when the WebSocket of the connection was open. */
+    get openedAt() {
+      return current?.openedAt ?? 0;
+    },
     /** `{ code, reason }` of the last close, or null. */
     get lastClose() {
       return lastClose;
@@ -177,8 +192,10 @@ export function createViewer({ target, url, on }) {
     },
     /** The user returns to this tab, perhaps after a login in another one. */
     async returned() {
-      if (loggedOut && (await whoami()).state === 'in' && loggedOut) reconnect();
+      if (loggedOut && (await ask()).state === 'in' && loggedOut) reconnect();
     },
+    /** Asks for the session, and shows it. */
+    refresh: ask,
     leave() {
       leaving = true;
       backoff.reset();

@@ -1,4 +1,4 @@
-// An SSH terminal as an in-process backend, over ssh2 (https://www.npmjs.com/package/ssh2).
+// An SSH terminal as an in-process backend, over ssh2 (https://www.npmjs.com/package/ssh2). It follows the size of the page's window.
 //
 //   npm install express express-session ssh2 express-wstunnel @xterm/xterm @xterm/addon-attach @xterm/addon-fit
 //   node in-process-ssh.mjs
@@ -12,6 +12,7 @@ import { wstunnel } from 'express-wstunnel';
 import { Client } from 'ssh2';
 import { login, requireLogin } from './login.mjs';
 import { terminalPage } from './terminal-page.mjs';
+import { firstSize, sizeIn } from './terminal-size.mjs';
 
 const { SSH_HOST = '127.0.0.1', SSH_PORT = '22', SSH_USER = 'desk' } = process.env;
 const { SSH_KEY = 'id_ed25519', SSH_HOST_KEY = 'ssh_host_ed25519_key.pub' } = process.env;
@@ -25,7 +26,7 @@ const terminal = (req, { signal }) =>
     signal.addEventListener('abort', () => ssh.end());
     ssh.on('error', reject);
     ssh.on('ready', () => {
-      ssh.shell({ term: 'xterm-256color' }, (error, channel) => {
+      ssh.shell({ term: 'xterm-256color', ...firstSize(req.query) }, (error, channel) => {
         if (error) reject(error);
         else resolve(channel.on('close', () => ssh.end()));
       });
@@ -41,9 +42,17 @@ const terminal = (req, { signal }) =>
 
 const app = express();
 app.use(login);
-app.use('/terminal', requireLogin, wstunnel({ server: terminal }));
 
-app.use(terminalPage('/terminal'));
+const tunnel = wstunnel({
+  server: terminal,
+  control: (message, _tunnel, channel) => {
+    const size = sizeIn(message);
+    if (size) channel.setWindow(size.rows, size.cols, 0, 0);
+  },
+});
+app.use('/terminal', requireLogin, tunnel);
+
+app.use(terminalPage('/terminal', { resizes: true }));
 
 const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
   if (error) throw error;

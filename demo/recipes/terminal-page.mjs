@@ -2,26 +2,25 @@
 //
 //   npm install @xterm/xterm @xterm/addon-attach @xterm/addon-fit
 //
-// The page sends the size of the terminal once, in the URL, because a tunnel carries only the bytes of the terminal. If
-// the size must follow the window, let the page send each new size (terminal.onResize) to a route of your app. The route
-// needs a terminal that can be resized: channel.setWindow() of ssh2 (in-process-ssh.mjs), or resize() of node-pty
-// (https://www.npmjs.com/package/node-pty) as an in-process backend.
+// The page sends the size of the terminal in the URL. With `resizes` it also sends each new size of the window, as a text message: the tunnel
+// then needs the option `control` and a terminal that can be resized, as in node-pty.mjs and in-process-ssh.mjs. The keys are binary messages,
+// because with `control` the text messages do not reach the shell.
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { form } from './login-form.mjs';
 
 /** The page at `/`; `path` is the path of the tunnel. */
-export function terminalPage(path = '/shell') {
+export function terminalPage(path = '/shell', { resizes = false } = {}) {
   const page = express.Router();
   const xterm = new URL('..', import.meta.resolve('@xterm/xterm/package.json'));
   page.use('/xterm', express.static(fileURLToPath(xterm)));
   page.get('/', (req, res) => {
-    res.set('Cache-Control', 'no-store').send(req.session.user ? html(path) : form);
+    res.set('Cache-Control', 'no-store').send(req.session.user ? html(path, resizes) : form);
   });
   return page;
 }
 
-const html = (path) => `<!doctype html>
+const html = (path, resizes) => `<!doctype html>
 <html lang="en">
   <meta charset="utf-8">
   <title>Terminal</title>
@@ -38,13 +37,24 @@ const html = (path) => `<!doctype html>
       const size = '?rows=' + terminal.rows + '&cols=' + terminal.cols;
       const socket = new WebSocket(location.origin.replace('http', 'ws') + '${path}' + size, 'binary');
       let opened = false;
-      socket.onopen = () => (opened = true);
+      const send = (data) => socket.readyState === WebSocket.OPEN && socket.send(data);
+      const sendSize = () => send(JSON.stringify({ cols: terminal.cols, rows: terminal.rows }));
+      socket.onopen = () => {
+        opened = true;
+        if (${resizes}) sendSize(); // the window may have a new size by now
+      };
       socket.onclose = ({ code }) => {
         if (!opened) terminal.write('The shell could not be started. Reload the page to try again.');
         else if (code === 1000) terminal.write('\\r\\nThe shell has ended. Reload the page for a new one.');
-        else terminal.write('\\r\\nThe connection to the shell was lost. Reload the page for a new one.');
+        else terminal.write('\\r\\nThe connection to the shell was lost. Reload the page to connect again.');
       };
-      terminal.loadAddon(new AttachAddon(socket));
+      terminal.loadAddon(new AttachAddon(socket, { bidirectional: false }));
+      terminal.onData((text) => send(new TextEncoder().encode(text)));
+      terminal.onBinary((bytes) => send(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))));
+      if (${resizes}) {
+        addEventListener('resize', () => fit.fit());
+        terminal.onResize(sendSize);
+      }
       terminal.focus();
     </script>
   </body>

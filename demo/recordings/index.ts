@@ -1,7 +1,8 @@
 import { Router, type Request } from 'express';
 import type { Recorder, TunnelInfo } from 'express-wstunnel';
 import { fileRecorder } from 'express-wstunnel/record';
-import { showPage, untilLogout } from '../administrator.js';
+import { untilLogout } from '../login.js';
+import { showPage } from '../pages.js';
 import { Folder } from './folder.js';
 import { sendRecording } from './stream.js';
 

@@ -8,6 +8,9 @@ export interface ReplicaSettings {
   readonly username: string;
   readonly password: string;
   readonly adminPassword?: string;
+  readonly traineePassword?: string;
+  readonly vncPassword?: string;
+  readonly inputIdle?: number;
   /** The folder of the recordings. */
   readonly record?: string;
   readonly vnc: Target;

@@ -3,6 +3,7 @@ import { redisShared } from 'express-wstunnel/redis';
 import { createClient } from 'redis';
 import { startDemo } from '../app.js';
 import type { Order, ReplicaSettings, Report } from './messages.js';
+import { RedisRoles } from './role-store.js';
 import { RedisStore } from './session-store.js';
 
 /** Milliseconds between two reports of the traffic, for the chart on the desktop. */
@@ -51,7 +52,7 @@ async function start({ name, secret, redis, ...options }: ReplicaSettings): Prom
   client.on('error', () => undefined);
   await client.connect();
   const shared = redisShared(client, { replica: name.replace(' ', '-'), ttl: TTL });
-  const sessions = { secret, store: new RedisStore(client) };
+  const sessions = { secret, store: new RedisStore(client), roles: new RedisRoles(client) };
   const demo = await startDemo({ ...options, port: 0, sessions, shared });
   const { tunnel } = demo;
   let wasDown = false;

@@ -150,6 +150,15 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     expect(stdout).not.toContain('NaN');
   });
 
+  test('measures the filter of the option vnc', { timeout: 120_000 }, async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [path('vnc.mjs'), '--quick']);
+    for (const value of ['password only', 'followed', 'view only'])
+      expect(stdout).toMatch(
+        new RegExp(`${value}: CPU of a round trip, .*: [\\d.]+ \\([\\d.]+ to [\\d.]+\\)`),
+      );
+    expect(stdout).not.toContain('NaN');
+  });
+
   test.for([
     ['metrics', [/a page of metrics with 40 tunnels: first [\d.]+ ms/]],
     [

@@ -10,6 +10,7 @@ import { FrameDecoder } from '../../dist/frames/decoder.js';
 import { frameHeader } from '../../dist/frames/encoder.js';
 import { OPCODE } from '../../dist/frames/opcodes.js';
 import { Utf8Checker, wholeCharacters } from '../../dist/frames/utf8.js';
+import { ClientMessages } from '../../dist/vnc/client-messages.js';
 
 const CHUNK = 65_536;
 const time = process.argv.includes('--quick') ? 20 : 500;
@@ -109,6 +110,37 @@ async function splitters(name, text) {
   show(bench, CHUNK);
 }
 
+/** Messages of a VNC client, as noVNC sends them while the pointer moves. */
+const UPDATE_REQUEST = Buffer.from('03010000000004000300', 'hex');
+const VNC_MIXES = {
+  'update requests': () => UPDATE_REQUEST,
+  'pointer events': (at) => Buffer.from([5, 0, at >> 8, at & 255, 0, 9]),
+  'both in turn': (at) => (at % 2 ? Buffer.from([5, 0, at >> 8, at & 255, 0, 9]) : UPDATE_REQUEST),
+  fences: () => Buffer.concat([Buffer.from('f800000000000001', 'hex'), Buffer.alloc(56, 55)]),
+};
+
+async function vncFilters(name, messageOf) {
+  const messages = [];
+  for (let size = 0, at = 0; size < CHUNK; at++) size += messages[messages.push(messageOf(at)) - 1].length;
+  const whole = Buffer.concat(messages);
+  const watched = messages.filter((message) => message[0] !== 5);
+  const chunk = Buffer.alloc(whole.length);
+  const bench = new Bench({ name: `VNC filter: 64 KiB of ${name}`, ...timing });
+  for (const viewOnly of [true, false]) {
+    const filter = new ClientMessages(viewOnly);
+    whole.copy(chunk);
+    check(name, filter.in(chunk), viewOnly ? Buffer.concat(watched) : whole);
+    // The filter moves bytes inside the chunk, so each run gets a fresh copy.
+    bench.add(viewOnly ? 'viewOnly' : 'watches the input', () => {
+      whole.copy(chunk);
+      filter.in(chunk);
+    });
+  }
+  bench.add('the copy alone', () => whole.copy(chunk));
+  await bench.run();
+  show(bench, whole.length);
+}
+
 async function strategies(count) {
   const hosts = Array.from({ length: count }, (_, at) => ({
     id: `127.0.0.1:${at + 1}`,
@@ -150,4 +182,5 @@ for (const size of [65_000, 1024, 64]) await decoders(size);
 for (const size of [64, 1024, CHUNK]) await encoders(size);
 await splitters('ASCII', 'The quick brown fox jumps over the lazy dog. ');
 await splitters('mixed text', 'Grüße aus Köln, 你好, \u{1F600}. ');
+for (const [name, messageOf] of Object.entries(VNC_MIXES)) await vncFilters(name, messageOf);
 for (const count of [3, 100]) await strategies(count);

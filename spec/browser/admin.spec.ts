@@ -377,7 +377,7 @@ describeWith('chromium')('issue 19: the admin page', () => {
       for (const path of ['/tunnel?denied', '/tunnel?denied=2'])
         new WebSocket(`ws://127.0.0.1:${site.port}${path}`).on('error', () => undefined);
       const context = await startBrowser();
-      await context.pages()[0]?.emulateMedia({ colorScheme });
+      await (await context.newPage()).emulateMedia({ colorScheme });
       const page = await openPage(context, site.url);
       await hasUsers(page, ['ada']);
       expect(await page.evaluate(lowContrasts)).toEqual([]);

@@ -206,7 +206,7 @@ describeWith(
   test('plays in unmodified noVNC, with player() as the backend', async () => {
     const { folder, last } = await recordDrawing();
     const [name = ''] = await readdir(folder);
-    const demo = await startDemoFor(player(join(folder, name), { speed: 4 }));
+    const demo = await startDemoFor(player(join(folder, name), { speed: 2 }));
     const page = await logIn(await startBrowser(), demo.url);
     await isState(page, 'connected');
     // The canvas leaves the page when the recording ends, with its last picture.

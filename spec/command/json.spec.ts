@@ -121,4 +121,29 @@ describe('issue 13, case 10: JSON options mean what the documentation says', () 
       expect(stderr).toMatch(/c\.json(:1:\d+)?: /);
     }
   });
+
+  test.each<[string, object, Record<string, string>, RegExp]>([
+    ['a password', { password: 'hunter2' }, {}, /vnc\.password: .*name the file with "passwordFile"/],
+    ['a password as the path', { passwordFile: 'hunter2' }, {}, /vnc\.passwordFile: .*no such file/],
+    [
+      'another spelling',
+      { passwordfile: 'p' },
+      { p: 'hunter2' },
+      /vnc has no "passwordfile"; did you mean "passwordFile"/,
+    ],
+    [
+      'an empty first line',
+      { passwordFile: 'p' },
+      { p: '\nhunter2' },
+      /vnc\.passwordFile: .*must be the first line/,
+    ],
+    ['a file of vncpasswd', { passwordFile: 'p' }, { p: 'hunter2\u0001' }, /vnc\.passwordFile: .*vncpasswd/],
+    ['only an unreadable file', { passwordFile: 'none', username: 'ann' }, {}, /vnc\.passwordFile: /],
+  ])('"vnc" with %s is one error, without the secret', async (_name, vnc, texts, message) => {
+    const made = await files({ ...texts, 'c.json': JSON.stringify({ server: '127.0.0.1:1', vnc }) });
+    const { stderr } = await runCommand(['--check-config', '--config', made['c.json']!]);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('hunter2');
+  });
 });

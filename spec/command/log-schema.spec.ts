@@ -91,7 +91,7 @@ describe('the lines of --log', () => {
       const id = '377bf195-d858-455e-a6e2-5f4010868e99';
       const of = { id, url, address: '192.0.2.7', user, timings };
       const closed: ClosedInfo = {
-        ...{ ...of, backend: '127.0.0.1:5900', since: 1, bytesIn: 1, bytesOut: 2 },
+        ...{ ...of, backend: '127.0.0.1:5900', since: 1, bytesIn: 1, bytesOut: 2, viewOnly: false },
         ...{ cause: 'client-closed', code: 1000, reason: '\n'.repeat(123), duration: 1 },
       };
       const refused: RefuseInfo = {

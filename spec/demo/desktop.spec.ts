@@ -229,6 +229,32 @@ afterEach(async () => {
   await desktop.close();
 });
 
+/** DES as noVNC does it. */
+async function encrypt(password: string, challenge: Buffer): Promise<Buffer> {
+  const path: string = '../../node_modules/@novnc/novnc/core/crypto/des.js';
+  const { DESECBCipher } = (await import(path)) as {
+    DESECBCipher: {
+      importKey(key: Uint8Array): { encrypt(algorithm: object, data: Uint8Array): Uint8Array };
+    };
+  };
+  const key = Buffer.alloc(8);
+  key.write(password);
+  return Buffer.from(DESECBCipher.importKey(key).encrypt({ name: 'DES-ECB' }, challenge));
+}
+
+/** A viewer that has chosen VNC authentication. */
+async function greet(desktop: Desktop, version: string): Promise<Client> {
+  const client = await Client.to(desktop);
+  await client.read(12);
+  client.send(Buffer.from(`RFB 003.00${version.at(-1)}\n`));
+  if (version === '3.3') expect([...(await client.read(4))]).toEqual([0, 0, 0, 2]);
+  else {
+    expect([...(await client.read(2))]).toEqual([1, 2]);
+    client.send(2);
+  }
+  return client;
+}
+
 describe('the handshake', () => {
   it.each(['3.8', '3.7', '3.3'])('speaks RFB %s', async (version) => {
     const watching = await viewer(version);
@@ -254,6 +280,36 @@ describe('the handshake', () => {
     expect(result.readUInt32BE(0)).toBe(1);
     expect((await wrong.read(result.readUInt32BE(4))).toString()).toContain('no other security type');
     await wrong.closed;
+  });
+
+  it.each(['3.3', '3.7', '3.8'])(
+    'with a password takes the right answer from a viewer of version %s',
+    async (version) => {
+      const secret = await startDesktop({ password: 'sesame42' });
+      const client = await greet(secret, version);
+      const challenge = await client.read(16);
+      client.send(await encrypt('sesame42', challenge));
+      expect([...(await client.read(4))]).toEqual([0, 0, 0, 0]);
+      client.send(1);
+      expect((await client.read(24)).readUInt16BE(0)).toBe(1024);
+      await secret.close();
+    },
+  );
+
+  it.each(['3.3', '3.7', '3.8'])('with a password refuses a wrong answer of version %s', async (version) => {
+    const secret = await startDesktop({ password: 'sesame42' });
+    const client = await greet(secret, version);
+    const challenge = await client.read(16);
+    client.send(await encrypt('sesame43', challenge));
+    expect([...(await client.read(4))]).toEqual([0, 0, 0, 1]);
+    if (version === '3.8')
+      expect((await client.read((await client.read(4)).readUInt32BE())).toString()).toBe(
+        'the password is wrong',
+      );
+    await client.closed;
+    // A challenge is never used twice.
+    expect((await (await greet(secret, version)).read(16)).equals(challenge)).toBe(false);
+    await secret.close();
   });
 
   it('does not wait for ever', async () => {

@@ -29,6 +29,45 @@ describe('issue 16: the text for a login that has ended', () => {
     expect(replaced).toMatchObject({ title: 'Connected elsewhere', action: 'Connect here', retry: false });
   });
 
+  test.each([
+    ['no key or pointer event for 600 s', /for 10 minutes,/],
+    ['no key or pointer event for 60 s', /for 1 minute,/],
+    ['no key or pointer event for 90 s', /for 90 seconds,/],
+    ['no key or pointer event for 1.5 s', /for 1.5 seconds,/],
+  ])('after "%s" offers to continue, and does not try again by itself', (reason, text) => {
+    const words = explain({ ...ended, code: 1001, reason });
+    expect(words).toMatchObject({ title: 'Are you still there?', action: 'Continue', retry: false });
+    expect(words.text).toMatch(text);
+  });
+
+  test.each([
+    [true, /From now on you can only watch/],
+    [false, /From now on you may use keys/],
+  ])(
+    'after a change of rights, viewOnly %s, says what the user may do and connects again',
+    (viewOnly, text) => {
+      const reason = 'your rights at the desktop have changed: connect again';
+      const words = explain({ ...ended, reason }, { state: 'in', viewOnly });
+      expect(words).toMatchObject({ title: 'Your role has changed', retry: true });
+      expect(words.text).toMatch(text);
+      // Before the page knows the new role.
+      expect(explain({ ...ended, reason })).toMatchObject({ title: 'Your role has changed', retry: true });
+    },
+  );
+
+  test('after a rejected login of the server gives the reason, and does not try again by itself', () => {
+    const reason = 'the VNC server rejected the password';
+    const words = explain({ code: 4502, reason, connected: false, opened: true });
+    expect(words).toMatchObject({
+      state: 'refused',
+      title: 'The desktop’s VNC server rejected the server’s login',
+      retry: false,
+    });
+    expect(words.text).toContain(reason);
+    const down = explain({ ...words, code: 4502, reason: 'the backend refused the connection' });
+    expect(down).toMatchObject({ title: 'The desktop does not answer', retry: true });
+  });
+
   test('of a server that shuts down is followed by further attempts', () => {
     expect(explain({ ...ended, code: 1001, reason: '' })).toMatchObject({ retry: true });
   });

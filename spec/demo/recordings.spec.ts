@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { readArguments, UsageError } from '../../demo/arguments.js';
-import { PUBLIC } from '../../demo/pages.js';
+import { PUBLIC, XTERM } from '../../demo/pages.js';
 import { fileRecorder } from '../../src/record/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { ADMIN_PASSWORD, startDemoFor } from '../support/demo.js';
@@ -99,7 +99,16 @@ describe('issue 19: the recordings of the demo', () => {
 
   test('a stream ends after the logout, and not before', async () => {
     const { demo, folder, admin, get } = await startRecorded();
-    const info = { id: 'x', url: '/', address: '::1', backend: 'b', since: 0, bytesIn: 0, bytesOut: 0 };
+    const info = {
+      id: 'x',
+      url: '/',
+      address: '::1',
+      backend: 'b',
+      since: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      viewOnly: false,
+    };
     const recorder = fileRecorder({ folder, name: () => 'long' })(info, {} as IncomingMessage);
     // More than the buffers of a connection.
     for (let ms = 0; ms < 24; ms++) recorder?.out(Buffer.alloc(2 ** 20), ms);
@@ -176,6 +185,7 @@ describe('issue 19: --record and --admin-password', () => {
 
   test.each([
     ['a folder that the demo serves', ['--record', join(PUBLIC, 'recordings')], /serves/],
+    ['a folder that --terminal serves', ['--record', join(XTERM, 'recordings')], /serves/],
     ['no folder', ['--record='], /must not be empty/],
     ['a file', ['--record', import.meta.filename], /cannot write to/],
     ['the name of the administrator for the user', ['--user', 'admin'], /--user admin/],

@@ -38,6 +38,7 @@ describe('the events of a tunnel', () => {
       since: open.since,
       bytesIn: 0,
       bytesOut: 0,
+      viewOnly: false,
       timings: {
         opening: expect.any(Number) as number,
         auth: expect.any(Number) as number,

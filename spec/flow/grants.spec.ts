@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TunnelError, type HookContext, type RefuseInfo, type TunnelOptions } from '../../src/index.js';
 import { GRANTS, type AskGrant, type Grant } from '../../src/request/grant.js';
-import { onCleanup } from '../support/cleanup.js';
-import { echoes, openRaw, statusOf } from '../support/raw-client.js';
+import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import {
   closedPort,
   makeTunnel,
@@ -53,21 +52,16 @@ describe('a grant of server', () => {
     expect(site.tunnel.tunnels()).toMatchObject([{ user: 'bob' }]);
   });
 
-  test('with viewOnly, which has no effect yet, is warned about once', async () => {
+  test('with viewOnly ends a tunnel whose backend speaks no RFB', async () => {
     const { port } = await startEcho();
-    const emitted = vi.spyOn(process, 'emitWarning').mockReturnValue();
-    onCleanup(() => emitted.mockRestore());
-    for (const viewOnly of [false, true, true]) {
+    for (const viewOnly of [false, true]) {
       const site = await startGranting({ target: { port }, viewOnly });
-      await echoes(await openRaw(site.port));
-      expect(emitted).toHaveBeenCalledTimes(viewOnly ? 1 : 0);
+      const client = await openRaw(site.port);
+      expect(site.tunnel.tunnels()).toMatchObject([{ viewOnly }]);
+      client.send(frame(2, Buffer.alloc(64, 'x')));
+      if (viewOnly) expect(await client.close()).toMatchObject({ code: 1008 });
+      else expect(await client.payload(64)).toHaveLength(64);
     }
-    expect(emitted).toHaveBeenCalledWith(
-      expect.stringContaining('viewOnly of a ticket or token has no effect'),
-      {
-        code: 'WSTUNNEL_VIEW_ONLY',
-      },
-    );
   });
 
   test('that is undefined leaves everything to the function', async () => {

@@ -152,7 +152,7 @@ describeWith('chromium')('the page of reason-on-page', () => {
 });
 
 describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal', () => {
-  test('has a shell of the size of the window, with a TERM', async () => {
+  test('has a shell of the size of the window, with a TERM', { timeout: 60_000 }, async () => {
     const TMPDIR = await temporaryFolder();
     const site = await startRecipe('terminal.mjs', { TMPDIR });
     const { page, complaints } = await openPage(urlOf(site));
@@ -173,6 +173,33 @@ describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal',
     expect(complaints).toEqual([]);
     await site.program.stop();
     await until(() => processesWith(TMPDIR).length === 0);
+  });
+
+  test('of node-pty follows the size of the window', { timeout: 60_000 }, async () => {
+    const HOME = await temporaryFolder();
+    const site = await startRecipe('node-pty.mjs', { HOME, SHELL: '/bin/bash', TMUX: 'no' });
+    const { page, complaints } = await openPage(urlOf(site));
+    await logIn(page);
+    const rows = page.locator('.xterm-rows > div');
+    const text = async () => (await rows.allTextContents()).map((row) => row.trimEnd()).join('\n');
+    await until(async () => /[$#]/.test(await text()));
+    const counts: number[] = [];
+    for (const height of [400, 700]) {
+      await page.setViewportSize({ width: 900, height });
+      await until(async () => (await rows.count()) !== counts.at(-1));
+      const count = await rows.count();
+      counts.push(count);
+      // The prompt of bash may still be the one of the old size.
+      await page.keyboard.type(
+        `until [ $(stty size | cut -d" " -f1) = ${count} ]; do sleep 0.1; done; echo "<${count}>"\n`,
+      );
+      await until(async () => (await text()).includes(`\n<${count}>`));
+    }
+    expect(counts[1]).toBeGreaterThan(counts[0] ?? Infinity);
+    await page.keyboard.type('exit\n');
+    await until(async () => (await text()).includes('The shell has ended.'));
+    expect(complaints).toEqual([]);
+    await site.program.stop();
   });
 
   test('says that a shell could not be started', async () => {

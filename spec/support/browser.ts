@@ -1,8 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium, type BrowserContext } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext } from 'playwright-core';
+import { afterAll } from 'vitest';
 import { onCleanup } from './cleanup.js';
 
 const FLAGS = [
@@ -29,23 +27,28 @@ export const PHONE = [
   { hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
 ] as const satisfies Parameters<typeof startBrowser>;
 
-/** A browser with an empty profile, closed after the test. */
+/** The browser of the spec file: a start takes seconds. */
+let shared: Promise<Browser> | undefined;
+
+afterAll(async () => {
+  const browser = shared;
+  shared = undefined;
+  await (await browser)?.close();
+});
+
+/** A browser with cookies and storage of its own, closed after the test. Flags need a process of its own. */
 export async function startBrowser(
   viewport = { width: 1280, height: 800 },
   flags: readonly string[] = [],
   device: { hasTouch?: boolean; isMobile?: boolean; deviceScaleFactor?: number } = {},
 ): Promise<BrowserContext> {
-  const profile = await mkdtemp(join(tmpdir(), 'wstunnel-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: CHROMIUM ?? 'chromium',
-    headless: true,
-    args: [...FLAGS, ...flags],
-    viewport,
-    ...device,
-  });
-  onCleanup(async () => {
-    await context.close();
-    await rm(profile, { recursive: true, force: true });
-  });
+  const browser = await (flags.length > 0 ? launch(flags) : (shared ??= launch()));
+  const context = await browser.newContext({ viewport, ...device });
+  onCleanup(() => (flags.length > 0 ? browser.close() : context.close()));
   return context;
+}
+
+function launch(flags: readonly string[] = []): Promise<Browser> {
+  const executablePath = CHROMIUM ?? 'chromium';
+  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] });
 }

@@ -1,7 +1,7 @@
-import type { BrowserContext, Page } from 'playwright-core';
 import { startDemo, type Demo, type DemoOptions } from '../../demo/app.js';
 import { startDesktop } from '../../demo/desktop/index.js';
 import { startBrowser } from './browser.js';
+import type { BrowserPage, BrowserPages } from './browser-page.js';
 import { onCleanup } from './cleanup.js';
 import { startRecorder } from './rfb-recorder.js';
 
@@ -15,6 +15,7 @@ export async function startDemoFor(
     username: 'ada',
     password: 'correct horse',
     adminPassword: ADMIN_PASSWORD,
+    traineePassword: TRAINEE_PASSWORD,
     vnc,
     desktop: 'spec desktop',
     ...more,
@@ -23,15 +24,27 @@ export async function startDemoFor(
   return { ...demo, url: `http://127.0.0.1:${demo.port}` };
 }
 
-/** The password of the user admin of {@link startDemoFor}. */
+/** The passwords of the users admin and trainee of {@link startDemoFor}. */
 export const ADMIN_PASSWORD = 'battery staple';
+export const TRAINEE_PASSWORD = 'only watching';
 
-export async function logIn(
-  context: BrowserContext,
+/** The cookie of a new login, without a browser. */
+export async function cookieOf(
   url: string,
   [username, password]: readonly [string, string] = ['ada', 'correct horse'],
-): Promise<Page> {
-  const page = await context.newPage();
+): Promise<string> {
+  const body = new URLSearchParams({ username, password });
+  const answer = await fetch(`${url}/login`, { method: 'POST', body, redirect: 'manual' });
+  if (answer.headers.get('location') !== '/') throw new Error(`the login of ${username} failed`);
+  return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+}
+
+export async function logIn<P extends BrowserPage>(
+  browser: BrowserPages<P>,
+  url: string,
+  [username, password]: readonly [string, string] = ['ada', 'correct horse'],
+): Promise<P> {
+  const page = await browser.newPage();
   await page.goto(url);
   await page.fill('#username', username);
   await page.fill('#password', password);
@@ -39,7 +52,7 @@ export async function logIn(
   return page;
 }
 
-export async function isState(page: Page, state: string): Promise<void> {
+export async function isState(page: BrowserPage, state: string): Promise<void> {
   await page.waitForSelector(`body[data-state="${state}"]`);
 }
 
@@ -52,8 +65,8 @@ export interface Part {
 }
 
 /** The colours of a part of the desktop as the page shows it (0xRRGGBB), with the number of pixels. */
-export async function coloursOf(page: Page, part?: Part): Promise<Map<number, number>> {
-  const counts = await page.evaluate((given) => {
+export async function coloursOf(page: BrowserPage, part?: Part): Promise<Map<number, number>> {
+  const counts = await page.evaluate((given: Part | undefined) => {
     const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
     const { x, y, width, height } = given ?? {
       x: 0,
@@ -73,24 +86,28 @@ export async function coloursOf(page: Page, part?: Part): Promise<Map<number, nu
 }
 
 /** The number of pixels of a part that differ from its background, the most frequent colour. */
-export async function inkOf(page: Page, part?: Part): Promise<number> {
+export async function inkOf(page: BrowserPage, part?: Part): Promise<number> {
   const counts = [...(await coloursOf(page, part)).values()];
   return counts.reduce((sum, count) => sum + count, 0) - Math.max(...counts);
 }
 
-export async function colourAt(page: Page, x: number, y: number): Promise<number | undefined> {
+export async function colourAt(page: BrowserPage, x: number, y: number): Promise<number | undefined> {
   return [...(await coloursOf(page, { x, y, width: 1, height: 1 })).keys()][0];
 }
 
 /** The position on the page of a point of the desktop. */
-export async function pointOf(page: Page, x: number, y: number): Promise<{ x: number; y: number }> {
-  const box = await page.locator('#screen canvas').boundingBox();
-  const size = await page.evaluate(() => {
-    const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
-    return { width: canvas?.width ?? 1, height: canvas?.height ?? 1 };
-  });
-  if (!box) throw new Error('the page shows no desktop');
-  return { x: box.x + (x * box.width) / size.width, y: box.y + (y * box.height) / size.height };
+export async function pointOf(page: BrowserPage, x: number, y: number): Promise<{ x: number; y: number }> {
+  const point = await page.evaluate(
+    (on) => {
+      const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
+      if (!canvas) return undefined;
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      return { x: left + (on.x * width) / canvas.width, y: top + (on.y * height) / canvas.height };
+    },
+    { x, y },
+  );
+  if (!point) throw new Error('the page shows no desktop');
+  return point;
 }
 
 /** The demo in a browser, connected to a desktop that records the viewer's messages. */

@@ -9,6 +9,7 @@ import { DEADLINE, sleep } from './wait.js';
 /** Debian's package for each program, or file of an absolute path, that a test may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
   chromium: 'chromium',
+  'firefox-esr': 'firefox-esr',
   Xvfb: 'xvfb',
   xterm: 'xterm',
   x11vnc: 'x11vnc',
@@ -21,7 +22,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   python3: 'python3',
   '/usr/bin/python3': 'python3',
   socat: 'socat',
+  tmux: 'tmux',
   Xvnc: 'tigervnc-standalone-server',
+  Xtigervnc: 'tigervnc-standalone-server',
   'redis-server': 'redis-server',
   postgres: 'postgresql',
   initdb: 'postgresql',
@@ -61,7 +64,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** Variables with the path of a program that replaces the installed one. */
-const PATHS: Readonly<Record<string, string>> = { chromium: 'CHROMIUM', lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD' };
+const PATHS: Readonly<Record<string, string>> = {
+  chromium: 'CHROMIUM',
+  'firefox-esr': 'FIREFOX',
+  lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD',
+};
 
 /**
  * `describe`, if the programs are installed. Otherwise the tests are skipped with the command that installs the programs; with

@@ -25,12 +25,11 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   }
 }
 
-/** Polls until the assertions pass; rejects with the last failure after a thousand attempts. */
-export async function holds(check: () => void | Promise<void>): Promise<void> {
+/** Polls until the assertions pass, and returns the result; rejects with the last failure after a thousand attempts. */
+export async function holds<T>(check: () => T | Promise<T>): Promise<T> {
   for (let left = 1000; ; left--) {
     try {
-      await check();
-      return;
+      return await check();
     } catch (error) {
       if (left === 0) throw error;
     }

@@ -6,7 +6,9 @@ import {
   type Host,
   type SharedState,
   type TunnelError,
+  type TunnelInfo,
   type TunnelOptions,
+  type VncOptions,
 } from '../../src/index.js';
 import { expectTypeOf } from 'vitest';
 
@@ -128,3 +130,53 @@ expectTypeOf<TunnelOptions>().toHaveProperty('closeTimeout').toEqualTypeOf<numbe
 expectTypeOf<Host['socket']>().toEqualTypeOf<string | undefined>();
 expectTypeOf<true>().toExtend<AuthResult>();
 expectTypeOf<string>().not.toExtend<AuthResult>();
+
+// Control messages.
+wstunnel({
+  server,
+  control: (message, tunnel, backend) => {
+    expectTypeOf(message).toBeString();
+    expectTypeOf(tunnel.user).toEqualTypeOf<string | undefined>();
+    backend.write(message);
+  },
+  rules: [{ url: '/shell', control: () => undefined }],
+});
+// @ts-expect-error control is a function
+wstunnel({ server, control: true });
+// @ts-expect-error a message is text
+wstunnel({ server, control: (message: Buffer) => message.fill(0) });
+
+// VNC.
+const password = 'of the desk';
+wstunnel({ server, vnc: {} });
+wstunnel({ server, vnc: { password, username: 'ann', viewOnly: true, inputIdleTimeout: 600 } });
+wstunnel({ server, vnc: { password: (signal) => (signal.aborted ? '' : password) } });
+wstunnel({
+  server,
+  vnc: (req, { signal }) => {
+    expectTypeOf(req.url).toEqualTypeOf<string | undefined>();
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    return req.url === '/' ? undefined : { password: async () => Promise.resolve(password) };
+  },
+  rules: [{ url: '/watch', vnc: async () => Promise.resolve({ viewOnly: true }) }],
+});
+expectTypeOf<VncOptions['viewOnly']>().toEqualTypeOf<boolean | undefined>();
+expectTypeOf<TunnelInfo['viewOnly']>().toEqualTypeOf<boolean>();
+// @ts-expect-error the name is viewOnly
+wstunnel({ server, vnc: { viewonly: true } });
+// @ts-expect-error passwordFile is a key of the command's JSON file
+wstunnel({ server, vnc: { passwordFile: 'desk.password' } });
+// @ts-expect-error a password is text
+wstunnel({ server, vnc: { password: Buffer.from(password) } });
+// @ts-expect-error a password is text, from a function as well
+wstunnel({ server, vnc: { password: () => undefined } });
+// @ts-expect-error the limit is a number of seconds
+wstunnel({ server, vnc: { inputIdleTimeout: '600' } });
+// @ts-expect-error the rights are an object
+wstunnel({ server, vnc: password });
+// @ts-expect-error a function returns the rights, or undefined
+wstunnel({ server, vnc: () => true });
+// @ts-expect-error the name is viewOnly, from a function as well
+wstunnel({ server, vnc: () => ({ viewonly: true }) });
+// @ts-expect-error a host has no rights
+wstunnel({ server: { port: 5900, vnc: {} } });

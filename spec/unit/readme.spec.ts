@@ -49,6 +49,11 @@ const CAUSES = Object.keys({
   'login-unclear': true,
   replaced: true,
   'recording-failed': true,
+  'vnc-error': true,
+  'input-idle': true,
+  'rights-changed': true,
+  'message-too-large': true,
+  'control-failed': true,
 } satisfies Record<CloseCause, true>) as CloseCause[];
 
 const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));

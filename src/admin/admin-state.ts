@@ -16,6 +16,8 @@ export interface AdminTunnel {
   /** Seconds from the last measured PING to its PONG. */
   readonly roundTrip?: number | undefined;
   readonly queued: number;
+  /** True, or missing: the client watches only. */
+  readonly viewOnly?: true | undefined;
   /** The name of the process, if several processes share the state. */
   readonly replica?: string | undefined;
 }

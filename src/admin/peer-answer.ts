@@ -80,6 +80,7 @@ function readRow(data: unknown, replica: string): AdminTunnel | undefined {
     sent: numberOf(numbers.sent),
     ...(typeof roundTrip === 'number' && { roundTrip }),
     queued: numberOf(numbers.queued),
+    ...(numbers.viewOnly === true && { viewOnly: true as const }),
     replica,
   };
 }

@@ -18,6 +18,7 @@ export class TunnelRow {
   readonly url: string;
   readonly backend: string;
   readonly since: number;
+  readonly viewOnly: boolean;
   /** The name of this process, if several processes share the state. */
   readonly replica: string | undefined;
   bytesIn = 0;
@@ -35,7 +36,7 @@ export class TunnelRow {
   #text: string | undefined;
 
   constructor(info: TunnelInfo, name: string | undefined, replica: string | undefined) {
-    const { id, user, address, url, backend, since, bytesIn, bytesOut } = info;
+    const { id, user, address, url, backend, since, bytesIn, bytesOut, viewOnly } = info;
     this.id = id;
     this.name = name ?? null;
     this.user = user === undefined ? undefined : shortened(user);
@@ -43,6 +44,7 @@ export class TunnelRow {
     this.url = shortened(url);
     this.backend = shortened(backend);
     this.since = since;
+    this.viewOnly = viewOnly;
     this.replica = replica;
     this.#bytesInBefore = bytesIn;
     this.#bytesOutBefore = bytesOut;
@@ -70,7 +72,7 @@ export class TunnelRow {
 
   data(): AdminTunnel {
     const { id, name, user, address, url, backend, since, bytesIn, bytesOut, received, sent } = this;
-    const { roundTrip, queued, replica } = this;
+    const { roundTrip, queued, replica, viewOnly } = this;
     // No spread, for speed. JSON leaves out undefined values.
     return {
       id,
@@ -86,6 +88,7 @@ export class TunnelRow {
       sent,
       roundTrip: roundTrip === undefined ? undefined : Math.round(roundTrip * 10_000) / 10_000,
       queued,
+      viewOnly: viewOnly ? true : undefined,
       replica,
     };
   }

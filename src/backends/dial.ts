@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
-import { Cancellation, isPromise, type AbortState } from '../helpers/abort.js';
+import { Cancellation, isPromise, orAborted, type AbortState } from '../helpers/abort.js';
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { tame } from '../streams/tame.js';
+import { untilConnected } from '../streams/until-connected.js';
 import { withAllCauses } from './all-causes.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
-import { untilConnected } from './until-connected.js';
 import { startTls } from './tls.js';
 import { openTransport } from './transport.js';
 
@@ -39,7 +39,7 @@ export async function dialAnd<T>(
     if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
     let stream = transport;
-    if (host.tls !== undefined && host.tls !== false) {
+    if (host.tls !== undefined && host.tls !== false && host.isBare !== true) {
       stream = carriedBy(startTls(transport, host), carrierOf(transport));
       await untilConnected(stream, attempt);
     }
@@ -52,6 +52,32 @@ export async function dialAnd<T>(
     const cause = withAllCauses(error);
     if (failureOf(error) === 'ours') throw exhausted(cause);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
+  } finally {
+    attempt.end();
+  }
+}
+
+/**
+ * A further step on a connection to a host, within the `connectTimeout` that began at `start` (milliseconds of `performance.now()`): the
+ * signal aborts after that time. The connection is destroyed if the step fails.
+ */
+export async function continueWithin<T>(
+  { connectTimeout }: ResolvedHost,
+  start: number,
+  connection: Duplex,
+  signal: AbortState,
+  step: (signal: AbortState) => Promise<T>,
+): Promise<T> {
+  const attempt = new DialAttempt(signal, connectTimeout - (performance.now() - start) / 1000);
+  try {
+    return await orAborted(attempt, () => step(attempt));
+  } catch (error) {
+    discard(connection);
+    if (attempt.aborted) throw attempt.reason;
+    if (error instanceof TunnelError) throw error;
+    throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the connection to the backend was lost', {
+      cause: error,
+    });
   } finally {
     attempt.end();
   }

@@ -48,6 +48,10 @@ export type ResolvedHost = Readonly<
   /** Created once, since reading certificates takes milliseconds. */
   readonly secureContext?: SecureContext;
   readonly spawn?: ResolvedSpawn;
+  /**
+   * Only for the connection of one request: `vnc` reads the connection first, below TLS. TLS is not started, and the reads are not pooled.
+   */
+  readonly isBare?: true;
 };
 
 /** The way to reach a host. A new kind does not compile before `idOf` and `openTransport` (transport.ts) handle the kind. */

@@ -4,6 +4,7 @@ import { isSendable } from './close-codes.js';
 import { unmaskInto, WORTHWHILE } from './mask.js';
 import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
 import { simd } from './simd.js';
+import { MAX_MESSAGE, type TextMessages } from './text-messages.js';
 import { Utf8Checker } from './utf8.js';
 
 /** Receives the control frames of a chunk, in order. */
@@ -13,6 +14,8 @@ export interface ControlHandlers {
   pong(): void;
   /** The last frame that is decoded. `code` is CLOSE.noStatus if the frame has no code. */
   close(code: number, reason: string): void;
+  /** Present if text messages are no payload: gets them. */
+  readonly messages?: TextMessages;
 }
 
 const HEADER = 0;
@@ -33,8 +36,8 @@ const FEW = 2048;
 
 /**
  * Decodes RFC 6455 section 5 as a stream: frames in, bare bytes out. Messages and frames are not assembled; only a partial header
- * or control frame is kept between two chunks, at most 139 bytes. A client's frames must be masked, a server's frames must not
- * (section 5.1).
+ * or control frame is kept between two chunks, at most 139 bytes. The exception is {@link TextMessages}, if the handlers have such an
+ * object. A client's frames must be masked, a server's frames must not (section 5.1).
  *
  * Payloads are unmasked and joined in place: no other code may use the chunk.
  */
@@ -77,7 +80,7 @@ export class FrameDecoder {
 
   /**
    * Decodes one chunk, and overwrites the chunk. Returns the joined payloads of all data frames as a part of the chunk; bytes
-   * before a failure are still returned.
+   * before a failure are still returned. Collected text messages are not part of the result.
    */
   decode(chunk: Buffer): Buffer {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -104,20 +107,22 @@ export class FrameDecoder {
           at = payloadAt + length;
           out += length;
         }
-        if (at < chunk.length) at = this.#readHeader(chunk, at);
+        if (at < chunk.length) at = this.#readHeader(chunk, at, out);
       } else if (this.#state === PAYLOAD) {
         const length = Math.min(this.#remaining, chunk.length - at);
         unmaskInto(chunk, view, out, at, length, this.#key, this.#phase);
+        const messages = this.#text && this.#handlers.messages;
         if (this.#text?.push(chunk.subarray(out, out + length)) === false) {
-          out += this.#text.good;
+          if (!messages) out += this.#text.good;
           this.#fail('not-utf8', 'text that is not UTF-8');
           break;
         }
         at += length;
-        out += length;
+        if (messages) messages.add(chunk.subarray(out, out + length));
+        else out += length;
         this.#remaining -= length;
         this.#phase = (this.#phase + length) & 3;
-        if (this.#remaining === 0) this.#endDataFrame();
+        if (this.#remaining === 0) this.#endDataFrame(out);
       } else if (this.#state === CONTROL) {
         at = this.#readControl(chunk, at);
       } else {
@@ -127,12 +132,12 @@ export class FrameDecoder {
     return chunk.subarray(0, out);
   }
 
-  #readHeader(chunk: Buffer, from: number): number {
+  #readHeader(chunk: Buffer, from: number, out: number): number {
     // Most headers belong to small frames: a header that lies in the chunk as a whole is read in place.
     if (this.#headerLength === 0 && chunk.length - from >= MAX_HEADER) {
       const second = chunk[from + 1] ?? 0;
       if (!this.#checkStart(chunk[from] ?? 0, second)) return from + 2;
-      this.#beginFrame(chunk, from);
+      this.#beginFrame(chunk, from, out);
       return from + headerSize(second);
     }
     let at = from;
@@ -143,7 +148,7 @@ export class FrameDecoder {
       if (this.#headerLength === 2 && !this.#checkStart(header[0] ?? 0, header[1] ?? 0)) return at;
       if (this.#headerLength >= 2 && this.#headerLength === headerSize(header[1] ?? 0)) {
         this.#headerLength = 0;
-        this.#beginFrame(header, 0);
+        this.#beginFrame(header, 0, out);
         return at;
       }
     }
@@ -180,8 +185,8 @@ export class FrameDecoder {
     return true;
   }
 
-  /** Begins a frame. The header is complete, and begins at `at`. */
-  #beginFrame(header: Buffer, at: number): void {
+  /** Begins a frame. The header is complete, and begins at `at`. `out`: the payload bytes of the chunk so far. */
+  #beginFrame(header: Buffer, at: number, out: number): void {
     this.frames++;
     const short = (header[at + 1] ?? 0) & 0x7f;
     let length = short;
@@ -211,17 +216,21 @@ export class FrameDecoder {
       return;
     }
     if (this.#opcode === OPCODE.text) this.#text = new Utf8Checker();
+    // Before the bytes have arrived: a message of a gigabyte is refused by its header.
+    if (this.#text && this.#handlers.messages?.fits(length) === false)
+      return void this.#fail('message-too-large', `a text message of more than ${MAX_MESSAGE} bytes`);
     this.#fragmented = !this.#final;
     this.#state = PAYLOAD;
-    if (length === 0) this.#endDataFrame();
+    if (length === 0) this.#endDataFrame(out);
   }
 
-  #endDataFrame(): void {
+  #endDataFrame(out: number): void {
     this.#state = HEADER;
     if (this.#fragmented || this.#text === undefined) return;
     const complete = this.#text.complete;
     this.#text = undefined;
-    if (!complete) this.#fail('not-utf8', 'text that ends inside a character');
+    if (complete) this.#handlers.messages?.end(out);
+    else this.#fail('not-utf8', 'text that ends inside a character');
   }
 
   #readControl(chunk: Buffer, at: number): number {

@@ -37,6 +37,7 @@ const ENDED_BY_POLICY: readonly string[] = [
   'login-ended',
   'user-changed',
   'login-unclear',
+  'rights-changed',
 ];
 
 const NOTHING = Buffer.alloc(0);

@@ -8,11 +8,12 @@ import { isNodeSocket, release } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
 import type { QueueOwner } from '../streams/write-queue.js';
 import { ClosingHandshake, type ClosingConnection } from './closing-handshake.js';
-import { ControlFrames } from './control-frames.js';
+import { ControlFrames, ControlFramesAndText } from './control-frames.js';
 import { FrameDecoder } from './decoder.js';
 import { FrameWriter, type Role } from './frame-writer.js';
 import { Heartbeat, type HeartbeatConnection } from './heartbeat.js';
 import { TextCutter } from './text-cutter.js';
+import type { TextMessage } from './text-messages.js';
 
 /** Times in seconds, sizes in bytes. */
 export interface StreamSettings {
@@ -32,8 +33,13 @@ export interface StreamSettings {
 
 /** The events of a {@link WebSocketStream}. `closing`, `ended` and `closed` are emitted once each, in this order. */
 export interface StreamHandlers {
-  /** Bytes from the client. The receiver may keep the bytes. `chunk`: the memory that may be released afterwards. */
-  payload(bytes: Buffer, chunk: Buffer | undefined): void;
+  /**
+   * Bytes from the client. The receiver may keep the bytes. `chunk`: the memory that may be released afterwards. `more`: another part of the
+   * same chunk may follow.
+   */
+  payload(bytes: Buffer, chunk: Buffer | undefined, more?: boolean): void;
+  /** A text message from the client, in the order of the payload. Without this function the bytes of text messages are payload. */
+  message?(text: string): void;
   /** After `send` returned false: the client accepts more bytes again. */
   drain(): void;
   /** The first Close was sent or received, or the connection is lost: no more data is sent. */
@@ -74,7 +80,7 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
   readonly #text: TextCutter | undefined;
   readonly #heartbeat: Heartbeat;
   readonly #progress: WriteProgress;
-  readonly #control: ControlFrames;
+  readonly #control: ControlFrames | ControlFramesAndText;
   readonly #settings: StreamSettings;
 
   /** Blocks payload. dropped: the receiver wants no more payload, and only a Close is looked for. over: no more frames are decoded. */
@@ -94,7 +100,8 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
     this.#text = frameType === 'text' ? new TextCutter() : undefined;
     this.closing = new ClosingHandshake(socket, this.writer, settings, this);
     this.#heartbeat = new Heartbeat(socket, settings, this);
-    this.#control = new ControlFrames(this.#heartbeat, this.closing);
+    const Control = handlers.message ? ControlFramesAndText : ControlFrames;
+    this.#control = new Control(this.#heartbeat, this.closing);
     this.#decoder = new FrameDecoder(this.#control, this.peer);
     this.#settings = settings;
   }
@@ -273,9 +280,27 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
     const bytes = this.#decoder.decode(chunk);
     if (this.#control.pings) this.#answerPings(this.#control.pings);
     this.pauses.spend(chunk.length, this.#decoder.frames > MANY_FRAMES);
-    if (bytes.length > 0 && this.#input === 'open')
+    const messages = 'messages' in this.#control ? this.#control.messages.take() : undefined;
+    if (messages) this.#deliver(bytes, messages);
+    else if (bytes.length > 0 && this.#input === 'open')
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (this.#decoder.done) this.#conclude();
+  }
+
+  /** Payload and messages of a chunk, in their order. A handler may end the input. The chunk is not released: several parts share it. */
+  #deliver(bytes: Buffer, messages: readonly TextMessage[]): void {
+    let at = 0;
+    const deliverUntil = (end: number) => {
+      const more = end < bytes.length;
+      if (end > at && this.#input === 'open')
+        this.#handlers.payload(bytes.subarray(at, end), undefined, more);
+      at = end;
+    };
+    for (const { text, after } of messages) {
+      deliverUntil(after);
+      if (this.#input === 'open') this.#handlers.message?.(text);
+    }
+    deliverUntil(bytes.length);
   }
 
   /** Answers all PINGs of a chunk in one write. Pauses reading of a client that sends PINGs and does not read the PONGs. */

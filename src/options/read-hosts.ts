@@ -22,6 +22,9 @@ const CHECKS = checksOf(HOST_OPTIONS);
 // resolveSpawn() fills in the defaults of a program.
 const ROWS = without(HOST_OPTIONS, 'spawn');
 
+/** The id of a stream that a `server` function returns. */
+export const STREAM_ID = 'stream';
+
 /** The options for the address of a host, in groups: a host has options of at most one group. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
 
@@ -60,7 +63,7 @@ function checkQueries(hosts: readonly ResolvedHost[], name: OptionRef, value: un
 export function readServerResult(value: unknown, name: OptionRef): readonly ResolvedHost[] {
   if (!isStream(value)) return readHosts(value, name, true);
   const [host] = readHosts({ connect: () => value, disableTime: 0 }, name);
-  return host ? [Object.freeze({ ...host, id: 'stream' })] : [];
+  return host ? [Object.freeze({ ...host, id: STREAM_ID })] : [];
 }
 
 /** The option `server`: one host, a list, or lighttpd's map of path beginnings and endings to hosts. */

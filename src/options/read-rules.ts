@@ -8,11 +8,13 @@ import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
 import type { Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { fail } from './checks/fail.js';
 import { namedOf } from './checks/names.js';
+import { checkNeedsBytes } from './checks/needs-bytes.js';
 import { optionError } from './checks/option-error.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
 import { readRevalidate } from './read-revalidate.js';
+import { readVnc, VncSettings } from './read-vnc.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
@@ -24,7 +26,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
 ): Partial<RuleSettings<Req>> {
-  const { server, balance, origins, mapExtensions, allow, deny, revalidate } = options;
+  const { server, balance, origins, mapExtensions, allow, deny, revalidate, vnc } = options;
   return {
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
@@ -39,6 +41,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(allow && { allow: compileAddresses(allow) }),
     ...(deny && { deny: compileAddresses(deny) }),
     ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
+    ...(vnc !== undefined && { vnc: readVnc<Req>(vnc) }),
   };
 }
 
@@ -57,6 +60,8 @@ export function readRules<Req extends IncomingMessage>(
   base: Partial<RuleSettings<Req>>,
 ): readonly CompiledRule<RuleSettings<Req>>[] {
   checkRefusing(base);
+  checkControl(base);
+  checkVncServer(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -77,6 +82,8 @@ function readRule<Req extends IncomingMessage>(
   const set = readRuleOptions<Req>(rule, path);
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
+  checkControl(inside, path);
+  checkVncServer(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -97,6 +104,28 @@ function checkRefusing(
     "can't answer under refuseWith: 'close', which answers with a Close; leave one out",
     onRefuse,
   );
+}
+
+/** Control messages are the text messages of a client whose payload is binary. */
+function checkControl<Req extends IncomingMessage>(
+  { control, frameType, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (control === undefined) return;
+  checkNeedsBytes('control', server, path);
+  if (frameType === 'text')
+    throw optionError(
+      path?.key('control') ?? 'control',
+      'needs frameType "binary", since with "text" the text messages of the client are payload',
+    );
+}
+
+/** A function `vnc` may spare a host whose frames pass as they are. */
+function checkVncServer<Req extends IncomingMessage>(
+  { vnc, server }: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  if (vnc instanceof VncSettings) checkNeedsBytes('vnc', server, path);
 }
 
 /** Compiles the option `url`, which was checked before. */

@@ -5,6 +5,7 @@ import { checkValues } from './checks/names.js';
 import { checkOrigins } from './checks/origins.js';
 import { checkString } from './checks/basic.js';
 import { checkRevalidate } from './read-revalidate.js';
+import { checkVnc } from './read-vnc.js';
 import { functionRow, row, secondsRow, wordRow, type Rows } from './row.js';
 import type { RuleOptions } from '../types.js';
 
@@ -32,6 +33,8 @@ export const RULE_OPTIONS = {
   // A check costs the app as much as a page.
   revalidate: row(checkRevalidate, 0),
   record: row(checkMade),
+  control: functionRow(),
+  vnc: row(checkVnc),
   // Below the 60 s after which most proxies drop a silent connection.
   pingInterval: secondsRow(0, 900, 30),
   // Longer than any stall of a working network; with the interval, a dead client is found within a minute. Bytes in flight extend

@@ -9,6 +9,7 @@ import type { UrlMatcher } from '../routes/url-match.js';
 import type { BalanceStrategy, RuleOptions, SharedState } from '../types.js';
 import type { Origins } from './read-origins.js';
 import type { RevalidateSettings } from './read-revalidate.js';
+import type { VncSetting } from './read-vnc.js';
 import type { Filled } from './row.js';
 import type { RULE_OPTIONS } from './rule-options.js';
 
@@ -28,6 +29,7 @@ interface Compiled<Req extends IncomingMessage> {
   readonly allow: BlockList | undefined;
   readonly deny: BlockList | undefined;
   readonly revalidate: RevalidateSettings;
+  readonly vnc: VncSetting<Req> | undefined;
 }
 
 type Named<Options> = { readonly [Name in keyof Required<Options>]: Options[Name & keyof Options] };

@@ -84,23 +84,26 @@ class Playback extends Duplex {
       if (this.destroyed) return;
       if (done === true) break;
       if (value.direction === 'out' && value.bytes.length > 0) {
-        this.#pushAt(value, this.#start + (value.ms - this.#from) / this.#speed);
+        this.#pushAt(value.bytes, value.ms);
         return;
       }
     }
     const { failure } = this.#reader;
     if (failure !== undefined) throw new Error(`the recording is ${failure}`);
-    this.push(null);
+    // The last picture stays as long as it was seen: a page that gets the end together with its bytes may not draw it.
+    const { duration } = this.#reader.summary ?? { duration: 0 };
+    this.#pushAt(null, duration);
   }
 
-  /** A timer has a maximum delay: a longer pause needs several timers. */
-  #pushAt(record: RecordedBytes, due: number): void {
-    const left = due - performance.now();
+  /** `ms`: from the start of the recording. */
+  #pushAt(bytes: Buffer | null, ms: number): void {
+    const left = this.#start + (ms - this.#from) / this.#speed - performance.now();
     if (left <= 0) {
-      this.push(record.bytes);
+      this.push(bytes);
       return;
     }
-    this.#timer = setTimeout(() => this.#pushAt(record, due), Math.min(left, MAX_TIMEOUT));
+    // A timer has a maximum delay: a longer pause needs several timers.
+    this.#timer = setTimeout(() => this.#pushAt(bytes, ms), Math.min(left, MAX_TIMEOUT));
   }
 }
 

@@ -9,7 +9,7 @@ export interface Grant {
   user?: string;
   /** Seconds, above 0. Lowers the option `maxDuration`, and never raises it. */
   maxDuration?: number;
-  /** Has no effect yet: the client can write to the backend. */
+  /** The backend is a VNC server, and the client watches only, whatever the option `vnc` says. */
   viewOnly?: boolean;
 }
 
@@ -32,6 +32,7 @@ export const TOKEN_SOURCE = Symbol.for('express-wstunnel.token-source.1');
 /** The part of a grant that an open tunnel keeps for its login checks. */
 export interface KeptGrant {
   readonly user?: string | undefined;
+  readonly viewOnly?: boolean | undefined;
   /** The id of the ticket, from which the ticket can't be computed. */
   readonly ticket?: string | undefined;
   /** A hash of the session to which the ticket is bound. */

@@ -12,6 +12,7 @@ import { Totals } from '../observe/totals.js';
 import type { SharedState } from '../types.js';
 import type { Backplane } from '../replicas/backplane.js';
 import type { ReplicaSettings } from '../replicas/replica-settings.js';
+import { LoginPauses } from '../vnc/login-pauses.js';
 import { Members, type Member } from './members.js';
 import { Network } from './network.js';
 import { Tickets } from './tickets.js';
@@ -53,6 +54,8 @@ export class LocalState implements SharedState {
   /** The other processes that share the state, if any. */
   readonly network: Network | undefined;
   readonly tickets: Tickets;
+  /** The pauses after passwords that VNC servers have rejected, in this process. */
+  readonly loginPauses = new LoginPauses();
   /** What the admin page shows of this state. */
   readonly view: StateView;
   readonly #hosts: HostStates;

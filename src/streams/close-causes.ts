@@ -64,6 +64,15 @@ const CODE_OF = {
   'login-unclear': CLOSE.policy,
   /** Decided in tunnel/recording.ts. */
   'recording-failed': CLOSE.internalError,
+  // Decided in vnc/, by the filter of the option `vnc`, and in streams/watch.ts.
+  'vnc-error': CLOSE.policy,
+  'input-idle': CLOSE.goingAway,
+  /** Decided in tunnel/login/, by the checks of `revalidate`. */
+  'rights-changed': CLOSE.policy,
+  /** Decided in frames/text-messages.ts. */
+  'message-too-large': CLOSE.tooBig,
+  /** Decided in tunnel/control.ts. */
+  'control-failed': CLOSE.internalError,
   destroyed: CLOSE.abnormal,
 } as const satisfies Record<CloseCause, number>;
 

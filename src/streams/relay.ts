@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import { BackendClosed } from './backend-closed.js';
 import { BackendFinish } from './backend-finish.js';
 import { endingOf, type Ending } from './close-causes.js';
+import { FilterSeat } from './filter-seat.js';
+import type { FilteredTunnel, PayloadFilter } from './payload-filter.js';
 import { PooledReads } from './pooled-reads.js';
 import { PAUSE, ReadPauses } from './read-pauses.js';
 import { isNodeSocket, releaseAfter } from './release.js';
@@ -34,6 +36,8 @@ export interface ClientEnd {
   /** All bytes of the backend were sent. */
   finish(reason: string): void;
   close(ending: Ending): void;
+  /** Closes, and drops further payload of the client. Only for a relay with a filter. */
+  cutOff?(ending: Ending): void;
 }
 
 /** The owner of a relay. */
@@ -52,6 +56,8 @@ export interface RelaySettings {
   readonly drainTimeout?: number;
   /** Undefined unless the tunnel is recorded. */
   readonly tap?: Tap | undefined;
+  /** Undefined unless some bytes must not pass. */
+  readonly filter?: PayloadFilter | undefined;
 }
 
 const RELAY = Symbol('express-wstunnel.relay');
@@ -77,7 +83,7 @@ type RelayedStream = Duplex & { [RELAY]?: Relay | undefined };
  * Each deadline starts again as long as bytes move. A backend that has not accepted all bytes at the deadline is reset: after an
  * orderly end the backend would assume that the bytes are complete.
  */
-export class Relay implements QueueOwner {
+export class Relay implements QueueOwner, FilteredTunnel {
   /** The start of the backend's silence while the backend is read; undefined while the backend is paused. */
   silentSince: number | undefined = performance.now();
   /** The time when payload last arrived or, to a slow peer, was accepted: by `performance.now()`, as seen at the last `sample`. */
@@ -91,6 +97,10 @@ export class Relay implements QueueOwner {
   readonly #settings: RelaySettings;
   readonly #owner: RelayOwner;
   readonly #tap: Tap | undefined;
+  /** Undefined without a filter, and after the filter has become open in both directions. */
+  #filter: FilterSeat | undefined;
+  /** Bytes of the backend were sent to the client. */
+  #isHeard = false;
   /** No other code keeps a chunk that the backend reports as read or written. */
   readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
@@ -114,6 +124,7 @@ export class Relay implements QueueOwner {
     this.#toBackend = new WriteQueue(backend, settings.buffered, this);
     this.#settings = settings;
     this.#tap = settings.tap;
+    this.#filter = settings.filter && new FilterSeat(settings.filter, this);
     this.#client = client;
     this.#owner = owner;
   }
@@ -121,6 +132,7 @@ export class Relay implements QueueOwner {
   /** Begins to read the backend. */
   start(): void {
     const backend = this.#backend;
+    this.#filter?.start();
     backend[RELAY] = this;
     if (this.#reads)
       this.#reads.start((bytes) => this.onData(bytes), this.#settings.buffered / 2, this.#pauses);
@@ -168,13 +180,14 @@ export class Relay implements QueueOwner {
     return Math.max(0, this.#sent - this.#client.abandoned);
   }
 
-  payload(bytes: Buffer, chunk?: Buffer): void {
+  payload(bytes: Buffer, chunk?: Buffer, more = FULL_READS.includes(chunk?.length)): void {
     this.#received += bytes.length;
     this.lastPayload = performance.now();
     if (!this.#backend.writable) return;
-    if (this.#tap?.in(bytes) === false) return;
+    const passed = this.#filter ? this.#filtered(this.#filter, 'in', bytes) : bytes;
+    if (passed.length === 0 || this.#tap?.in(passed) === false) return;
     const written = this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined;
-    this.#toBackend.write(bytes, written, FULL_READS.includes(chunk?.length));
+    this.#toBackend.write(passed, written, more);
     if (!this.#toBackend.isFull) return;
     this.#toBackend.awaitDrain();
     this.#client.pause();
@@ -216,7 +229,9 @@ export class Relay implements QueueOwner {
   ended(isWhole = true): void {
     if (this.#isBackendGone) return;
     this.flush();
-    this.#finish = new BackendFinish(this.#backend, this.#settings, this.#received, {
+    // Bytes that a filter has dropped give a backend no time.
+    const { written } = this.#toBackend;
+    this.#finish = new BackendFinish(this.#backend, this.#settings, written, {
       confirmDelivery: () => this.#client.confirmDelivery(),
       failDelivery: (reason) => {
         const ending = this.#client.failDelivery(reason);
@@ -245,17 +260,47 @@ export class Relay implements QueueOwner {
       this.#finish?.heard();
       return;
     }
-    if (this.#tap?.out(chunk) === false) return;
-    if (this.#sent === 0) this.#owner.firstByte?.();
-    this.#sent += chunk.length;
     this.lastPayload = this.silentSince = performance.now();
-    // Another listener may keep the chunk.
-    const mayRelease = this.#ownsChunks && this.#backend.listenerCount('data') === 1;
-    const isAccepted = this.#client.send(chunk, mayRelease, this.#reads);
+    const passed = this.#filter ? this.#filtered(this.#filter, 'out', chunk) : chunk;
+    let isAccepted = true;
+    if (passed.length > 0 && this.#tap?.out(passed) !== false) {
+      if (!this.#isHeard) this.#owner.firstByte?.();
+      this.#isHeard = true;
+      // Another listener may keep the chunk.
+      const mayRelease = passed === chunk && this.#ownsChunks && this.#backend.listenerCount('data') === 1;
+      this.#sent += passed.length;
+      isAccepted = this.#client.send(passed, mayRelease, this.#reads);
+    }
     this.#pauses.spend(chunk.length);
-    if (isAccepted) return;
+    if (!isAccepted) this.#awaitClient();
+  }
+
+  #awaitClient(): void {
     this.#pauses.add(PAUSE.receiver);
     this.silentSince = undefined;
+  }
+
+  #filtered(filter: FilterSeat, direction: 'in' | 'out', bytes: Buffer): Buffer {
+    const passed = filter.pass(direction, bytes);
+    if (filter.isOpen) this.#filter = undefined;
+    return passed;
+  }
+
+  /** The time of the last input of a user, for a filter that looks for input. */
+  get lastInput(): number | undefined {
+    return this.#filter?.lastInput;
+  }
+
+  /** Bytes of the filter's own. */
+  sendToClient(bytes: Buffer): void {
+    if (this.#isClosing || this.#tap?.out(bytes) === false) return;
+    this.#sent += bytes.length;
+    if (!this.#client.send(bytes, false)) this.#awaitClient();
+  }
+
+  /** The filter ends the tunnel. */
+  end(ending: Ending): void {
+    this.#client.cutOff?.(ending);
   }
 
   onEnd(): void {

@@ -31,6 +31,11 @@ export function tame(stream: Duplex): Duplex {
   return stream instanceof Socket ? carriedBy(tamed, stream) : tamed;
 }
 
+/** The app's own stream: the stream that {@link tame} has wrapped, or the given stream itself. */
+export function untamed(stream: Duplex): Duplex {
+  return stream instanceof TameStream ? stream.inner : stream;
+}
+
 class TameStream extends Duplex implements Tame, Counted {
   readonly isTame = true;
   readonly #inner: Duplex;
@@ -58,6 +63,10 @@ class TameStream extends Duplex implements Tame, Counted {
     inner.on('error', this.#onError);
     inner.on('close', this.#onClose);
     if (inner.destroyed) this.destroy(inner.errored ?? undefined);
+  }
+
+  get inner(): Duplex {
+    return this.#inner;
   }
 
   /** See {@link acceptedMark}. */
@@ -109,9 +118,15 @@ class TameStream extends Duplex implements Tame, Counted {
     else if (inner.destroyed) done(lossOf(inner));
     else
       this.#attempt(done, (once) => {
-        let left = chunks.length;
+        // Empty writes mark a place in the queue, and are not for the app.
+        const full = chunks.filter(({ chunk }) => chunk.length > 0);
+        let left = full.length;
+        if (left === 0) {
+          once();
+          return;
+        }
         inner.cork();
-        for (const { chunk } of chunks)
+        for (const { chunk } of full)
           inner.write(chunk, (error) => {
             if (!error) this.#accepted += chunk.length;
             if (error || --left === 0) once(error);

@@ -10,6 +10,7 @@ export interface WatchLimits {
   readonly readTimeout: number;
   readonly writeTimeout: number;
   readonly clientWriteTimeout: number;
+  readonly inputIdleTimeout: number;
 }
 
 /** The watched tunnel. Times are values of `performance.now()`. */
@@ -24,6 +25,8 @@ export interface Activity {
   readonly stalledSince: number | undefined;
   /** The time of the earliest sample after which the client has accepted no queued bytes; undefined if no bytes are queued. */
   readonly clientStalledSince: number | undefined;
+  /** The time of the last input of a user; undefined before the first. */
+  readonly lastInput?: number | undefined;
 }
 
 /** Samples per limit. A stall, of a peer or of our event loop, is visible by samples only. */
@@ -48,6 +51,7 @@ const LIMITS: readonly Limit[] = [
     what: 'the client accepted no data for',
     isSampled: true,
   },
+  { name: 'inputIdleTimeout', cause: 'input-idle', what: 'no key or pointer event for', isSampled: false },
 ];
 
 /** The owner of a watched tunnel. */
@@ -125,7 +129,7 @@ export class Watch {
 
   /** The time when a limit starts to count; undefined while the limit does not apply. */
   #since(name: keyof WatchLimits): number | undefined {
-    const { lastPayload, silentSince, stalledSince, clientStalledSince } = this.#activity;
+    const { lastPayload, silentSince, stalledSince, clientStalledSince, lastInput } = this.#activity;
     switch (name) {
       case 'idleTimeout':
         return lastPayload;
@@ -138,6 +142,8 @@ export class Watch {
         return stalledSince;
       case 'clientWriteTimeout':
         return clientStalledSince;
+      case 'inputIdleTimeout':
+        return lastInput ?? this.#start;
     }
   }
 }

@@ -82,6 +82,10 @@ export class BytePassage implements StreamHandlers, Activity {
     return this.#relay.clientStalledSince;
   }
 
+  get lastInput(): number | undefined {
+    return this.#relay.lastInput;
+  }
+
   /** Sends a Close. Bytes of the client that arrive before the answer still reach the backend. */
   close(ending: Ending): void {
     this.#stream.close(ending);
@@ -103,8 +107,16 @@ export class BytePassage implements StreamHandlers, Activity {
     this.#relay.destroy();
   }
 
-  payload(bytes: Buffer, chunk: Buffer | undefined): void {
-    this.#relay.payload(bytes, chunk);
+  protected pauseClient(): void {
+    this.#stream.pause();
+  }
+
+  protected resumeClient(): void {
+    this.#stream.resume();
+  }
+
+  payload(bytes: Buffer, chunk: Buffer | undefined, more?: boolean): void {
+    this.#relay.payload(bytes, chunk, more);
   }
 
   drain(): void {

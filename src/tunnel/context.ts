@@ -14,6 +14,7 @@ import type { Members, SharedTunnel } from '../shared/members.js';
 import type { Network } from '../shared/network.js';
 import type { Tickets } from '../shared/tickets.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo, TunnelTimings } from '../types.js';
+import type { LoginPauses } from '../vnc/login-pauses.js';
 import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
@@ -44,6 +45,8 @@ export interface TunnelContext {
   readonly network: Network | undefined;
   /** Unused tickets of all tunnel objects with the same state. */
   readonly tickets: Tickets;
+  /** The pauses after passwords that VNC servers have rejected. */
+  readonly loginPauses: LoginPauses;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   /** The checks of the option `revalidate`. */
@@ -95,13 +98,15 @@ export interface ClientIdentity {
   url: string;
   address: string;
   user: string | undefined;
+  /** See {@link TunnelInfo.viewOnly}; undefined while unknown. */
+  viewOnly?: boolean;
   /** The Origin header, once read. */
   origin?: string | undefined;
   /** The debug lines of this connection; undefined where none is printed. */
   readonly story?: Story | undefined;
   /** The durations so far. Undefined for a request that is refused on arrival. */
   readonly timings?: Writable<TunnelTimings>;
-  /** The host that failed last, and why. */
+  /** The host that failed last, or refused the login, and why. */
   failed?: { readonly backend: string; readonly failure: string };
 }
 
@@ -123,7 +128,7 @@ export function infoOf(
   since: number,
   { bytesIn, bytesOut } = { bytesIn: 0, bytesOut: 0 },
 ): TunnelInfo {
-  const { id, url, address, user } = client;
-  if (user === undefined) return { id, url, address, backend, since, bytesIn, bytesOut };
-  return { id, url, address, user, backend, since, bytesIn, bytesOut };
+  const { id, url, address, user, viewOnly = false } = client;
+  if (user === undefined) return { id, url, address, backend, since, bytesIn, bytesOut, viewOnly };
+  return { id, url, address, user, backend, since, bytesIn, bytesOut, viewOnly };
 }

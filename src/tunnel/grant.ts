@@ -75,7 +75,7 @@ export function keptGrant<Req extends IncomingMessage>(
   const id = ticket === undefined ? undefined : idOfTicket(ticket);
   if (id !== kept?.ticket || others.length > 0)
     throw ticketRefused('the request has another ticket than the tunnel');
-  const granted = kept && { user: kept.user };
+  const granted = kept && { user: kept.user, viewOnly: kept.viewOnly };
   const checking = checkSession(settings, req, check, kept?.session);
   return isPromise(checking) ? checking.then(() => granted) : granted;
 }
@@ -103,7 +103,13 @@ async function useTicket<Req extends IncomingMessage>(
     maxDuration: rest?.maxDuration,
     viewOnly: viewOnly === true || rest?.viewOnly === true,
   };
-  return { ...granted, kept: { user: granted.user, ticket: idOfTicket(ticket), session } };
+  const kept = {
+    user: granted.user,
+    ...(granted.viewOnly && { viewOnly: true }),
+    ticket: idOfTicket(ticket),
+    session,
+  };
+  return { ...granted, kept };
 }
 
 /** A ticket from a store has the target as data. */
@@ -128,7 +134,8 @@ function readGrant(given: unknown): Granted {
   checkNames(given, GRANT, CHECKS);
   const { target, user, maxDuration, viewOnly } = given as Grant;
   const hosts = target === undefined ? undefined : readHosts(target, GRANT.key('target'), true);
-  return { hosts, user, maxDuration, viewOnly, ...(user !== undefined && { kept: { user } }) };
+  const kept = { user, ...(viewOnly === true && { viewOnly }) };
+  return { hosts, user, maxDuration, viewOnly, ...((user !== undefined || viewOnly === true) && { kept }) };
 }
 
 /** Throws unless the request has the session with the hash `bound`. Returns a promise only if the hook does. */

@@ -10,7 +10,6 @@ import { flatCopy } from '../helpers/flat-copy.js';
 import { outcomeOf } from '../observe/metrics/labels.js';
 import { noteMissingUser } from '../observe/missing-user.js';
 import { storyOf } from '../observe/story.js';
-import { noteViewOnly } from '../observe/view-only.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
@@ -27,6 +26,7 @@ import { noteArrival, takeId, tellWay } from './arrival.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
 import { askGrant, type Granted } from './grant.js';
+import { checkControl, Control } from './control.js';
 import { hook } from './hook.js';
 import { chooseTarget, reachBackend, type BackendConnection } from './reach.js';
 import { refuse, reportRefusal, socketOf } from './refuse.js';
@@ -34,6 +34,7 @@ import { startRecording, type Recording } from './recording.js';
 import type { Route } from './route.js';
 import { startSession } from './session.js';
 import { millisecondsOf, OpeningClock } from './timings.js';
+import { vncOf, type RequestVnc } from './vnc.js';
 
 /**
  * Opens a tunnel. Never rejects: the caller does not await the promise, and a rejection would end the process. A request that
@@ -124,7 +125,14 @@ async function open<Req extends IncomingMessage>(
     if (granted?.hosts) story?.tell('backend', 'the hosts come from the ticket or token');
     const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;
-    backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
+    checkControl(settings, target.hosts);
+    const isViewer = granted?.viewOnly === true;
+    let vnc: RequestVnc | undefined;
+    if (isViewer || settings.vnc !== undefined) {
+      vnc = await vncOf(settings.vnc, isViewer, target.hosts, req, attempt);
+      if (vnc) client.viewOnly = vnc.rights.viewOnly;
+    }
+    backend = await reachBackend(context, settings, req, client, target.hosts, attempt, vnc?.login);
     clock.next(undefined);
 
     const choosingFields = chooseFields(settings, handshake, req, backend, attempt);
@@ -163,9 +171,10 @@ async function open<Req extends IncomingMessage>(
       frameType,
       kept,
       recording,
+      control: settings.control && new Control(settings.control, backend, context.log),
       arrived,
+      rights: vnc?.rights,
     } as const;
-    if (granted?.viewOnly === true) noteViewOnly();
     startSession(context, limitedBy(settings, granted), client, ends);
   } catch (error) {
     // After the 101 response no other answer is possible, and no session owns the socket.

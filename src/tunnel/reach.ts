@@ -16,7 +16,7 @@ import { takeHostSlot } from '../guard/limits.js';
 import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { DYNAMIC } from '../observe/metrics/labels.js';
 import { timeSince } from '../observe/story.js';
-import { readServerResult } from '../options/read-hosts.js';
+import { readServerResult, STREAM_ID } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import { originalPathOf } from '../request/path.js';
@@ -29,6 +29,8 @@ import type { ClientIdentity, TunnelContext } from './context.js';
 import { hook } from './hook.js';
 import type { Route } from './route.js';
 import { takeOver, type HostSlot } from './take-over.js';
+import type { VncLogin } from './vnc.js';
+import { bareOf, isVncRefusal, logIn, reasonOf } from './vnc-login.js';
 
 /** The hosts for one request. */
 interface ChosenTarget {
@@ -103,10 +105,11 @@ export async function reachBackend<Req extends IncomingMessage>(
   client: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
+  login?: VncLogin,
 ): Promise<BackendConnection> {
   const { balance, stickyKey, handshakeTimeout } = settings;
   const { address, user, story } = client;
-  const { pool, spawner, log, totals } = context;
+  const { pool, spawner, log, totals, loginPauses } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
   const request: BalanceRequest<Req> = {
@@ -131,7 +134,19 @@ export async function reachBackend<Req extends IncomingMessage>(
   };
   const connected = (host: PooledHost, since: number) => {
     totals.counts.connectSeconds.observe((performance.now() - since) / 1000);
-    pool.connected(host);
+    if (!login) pool.connected(host);
+  };
+  /** A VNC server that accepts connections and never answers is down: it is up again by its answer, a refusal too. */
+  const loggedIn = async (host: PooledHost, socket: Duplex, start: number): Promise<Duplex> => {
+    if (!login) return socket;
+    try {
+      const stream = await logIn(client, host.host, socket, login, signal, start);
+      pool.connected(host);
+      return stream;
+    } catch (error) {
+      if (isVncRefusal(error)) pool.connected(host);
+      throw error;
+    }
   };
   let last: TunnelError | undefined;
   /** Hosts that the tunnels of other processes have filled. */
@@ -169,28 +184,44 @@ export async function reachBackend<Req extends IncomingMessage>(
     const trial = pool.tryOut(host);
     const since = performance.now();
     const { taken } = host;
+    let processLease: Lease | undefined;
     try {
       const preface = prefaceOf(host.host, req, address);
-      if (host.host.spawn === undefined) {
-        const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
+      const dialled = login ? bareOf(host.host) : host.host;
+      const open = async (): Promise<BackendConnection> => {
+        const start = performance.now();
+        if (host.host.spawn === undefined) {
+          const connection = await connectTo(context, settings, dialled, { req, address }, signal, preface);
+          connected(host, since);
+          story?.tell(
+            'backend',
+            'connected to %s after %s',
+            endOf(connection.socket, host.id),
+            timeSince(since),
+          );
+          if (!login) return { ...connection, host, lease };
+          return { socket: await loggedIn(host, connection.socket, start), host, lease };
+        }
+        const process = await spawner.dial(dialled, signal, preface);
+        processLease = process.lease;
         connected(host, since);
-        story?.tell(
-          'backend',
-          'connected to %s after %s',
-          endOf(connection.socket, host.id),
-          timeSince(since),
-        );
-        return { ...connection, host, lease };
-      }
-      const dialled = await spawner.dial(host.host, signal, preface);
-      connected(host, since);
-      story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
-      return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
+        story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
+        // The start of the program has limits of its own.
+        const socket = await loggedIn(host, process.socket, performance.now());
+        return { socket, host, lease: bothOf(process.lease, lease) };
+      };
+      // Streams that `server` returns have one id, and may lead to different VNC servers.
+      return await (login && host.id !== STREAM_ID ? loginPauses.run(host.id, login, open) : open());
     } catch (error) {
+      processLease?.release();
       lease.release();
       // If handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first forever.
       if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
         note(host, 'no answer within handshakeTimeout', 'down', taken);
+      if (isVncRefusal(error)) {
+        client.failed = { backend: host.id, failure: reasonOf(error) };
+        log('backend', 'warn', '%s backend %s: %s', client.id, host.id, client.failed.failure);
+      }
       const isAnswered = isAnswer(error);
       if (isAnswered) pool.connected(host);
       if (signal.aborted || !isBackendFailure(error)) throw error;

@@ -83,7 +83,9 @@ function withCause(reason: string, cause: unknown): string {
 }
 
 function isOfBackend(code: string): boolean {
-  return code.startsWith('WSTUNNEL_BACKEND_') || code === 'WSTUNNEL_EXHAUSTED';
+  return (
+    code.startsWith('WSTUNNEL_BACKEND_') || code === 'WSTUNNEL_EXHAUSTED' || code === 'WSTUNNEL_VNC_REFUSED'
+  );
 }
 
 async function refuseByHook<Req extends IncomingMessage>(

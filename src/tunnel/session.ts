@@ -22,10 +22,14 @@ import {
   type TunnelContext,
   type Writable,
 } from './context.js';
+import type { Control } from './control.js';
+import { ControlledPassage } from './controlled-passage.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
+import { textOfRights, type VncRights } from './rights.js';
 import { millisecondsOf, secondsSince } from './timings.js';
+import { filterOf } from './vnc.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
@@ -38,8 +42,12 @@ interface SessionEnds extends BackendConnection {
   readonly kept: KeptRequest | undefined;
   /** Undefined unless the tunnel is recorded. */
   readonly recording: Recording | undefined;
+  /** Undefined without the option `control`. */
+  readonly control: Control | undefined;
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
+  /** Undefined if all bytes pass unchanged. */
+  readonly rights: VncRights | undefined;
 }
 
 const OPENED = '%s opened: %s from %s to %s, 101 response after %d ms';
@@ -53,10 +61,11 @@ const MOST_UNRECORDED = 65_536;
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
 
 function passageOf(
-  { client, socket, frames, answer }: SessionEnds,
+  { client, socket, frames, answer, control }: SessionEnds,
   settings: SessionSettings,
-  owner: PassageOwner,
+  owner: Session,
 ): BytePassage | FramePassage {
+  if (control) return new ControlledPassage(client, socket, settings, owner, control);
   if (!frames) return new BytePassage(client, socket, settings, owner);
   const hasExtensions = answer?.extensions !== undefined;
   return new FramePassage(client, { socket, head: frames.head, hasExtensions }, settings, owner);
@@ -92,7 +101,9 @@ export function startSession<Req extends IncomingMessage>(
     readTimeout,
     writeTimeout,
     clientWriteTimeout,
+    inputIdleTimeout: ends.rights?.inputIdleTimeout ?? 0,
     tap: ends.recording,
+    filter: ends.rights && filterOf(ends.rights),
   };
   const session = new Session(context, own, client, ends);
   if (ends.kept) session.checkLogin(ends.kept, settings.revalidate, ends.arrived);
@@ -110,6 +121,9 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   readonly #url: string;
   readonly #address: string;
   readonly #user: string | undefined;
+  readonly #viewOnly: boolean;
+  /** See {@link textOfRights}. */
+  readonly rights: string | undefined;
   readonly #host: PooledHost;
   readonly #lease: Lease;
   readonly #slot: Lease;
@@ -131,13 +145,15 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     { id, url, address, user, timings = {} }: ClientIdentity,
     ends: SessionEnds,
   ) {
-    const { host, lease, slot, arrived, recording } = ends;
+    const { host, lease, slot, arrived, recording, rights } = ends;
     this.#context = context;
     this.arrived = arrived;
     this.#id = id;
     this.#url = flatCopy(url);
     this.#address = flatCopy(address);
     this.#user = user === undefined ? undefined : flatCopy(user);
+    this.#viewOnly = rights?.viewOnly === true;
+    this.rights = textOfRights(rights);
     this.#host = host;
     this.#lease = lease;
     this.#slot = slot;
@@ -189,7 +205,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     return this.#passage.bytesIn;
   }
 
-  /** The recorder has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
+  /** The recorder or the option `control` has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
   cutOffBy(ending: Ending): void {
     const passage = this.#passage;
     if (passage.beforeClose > MOST_UNRECORDED) passage.destroy({ ...ending, code: CLOSE.abnormal });
@@ -206,7 +222,8 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   }
 
   info(): TunnelInfo {
-    const client = { id: this.#id, url: this.#url, address: this.#address, user: this.#user };
+    const [id, url, address, user] = [this.#id, this.#url, this.#address, this.#user];
+    const client = { id, url, address, user, viewOnly: this.#viewOnly };
     return infoOf(client, this.#host.id, this.#since, this.#passage);
   }
 

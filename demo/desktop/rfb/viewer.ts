@@ -33,6 +33,7 @@ export class Viewer implements Watcher {
     private readonly socket: Socket,
     private readonly stage: Stage,
     private readonly name: string,
+    private readonly password?: string,
   ) {}
 
   /** Resolves at the end of the connection. Rejects on a protocol error. */
@@ -40,7 +41,7 @@ export class Viewer implements Watcher {
     const reader = new ByteReader(this.socket);
     const deadline = setTimeout(() => this.socket.destroy(), handshakeSeconds * 1000);
     try {
-      await handshake(this.socket, reader);
+      await handshake(this.socket, reader, this.password);
     } finally {
       clearTimeout(deadline);
     }

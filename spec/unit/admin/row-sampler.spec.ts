@@ -21,7 +21,16 @@ class FakeTunnel implements SampledTunnel {
 
   info() {
     const { bytesIn, bytesOut } = this;
-    return { id: this.id, url: '/u', address: '::1', backend: 'b', since: 1, bytesIn, bytesOut };
+    return {
+      id: this.id,
+      url: '/u',
+      address: '::1',
+      backend: 'b',
+      since: 1,
+      bytesIn,
+      bytesOut,
+      viewOnly: false,
+    };
   }
 
   sample(row: TunnelRow): void {

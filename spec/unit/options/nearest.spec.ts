@@ -47,6 +47,9 @@ describe('issue 13, case 14: "did you mean" suggests the likely name', () => {
     ['auth', 'authenticate'],
     ['heartbeat', 'pingInterval'],
     ['whitelist', 'allow'],
+    ['viewOnly', 'vnc'],
+    ['password', 'vnc'],
+    ['inputIdleTimeout', 'vnc'],
     ['ulr', 'url'],
   ])('option %s: %s', (given, meant) => expect(nearest(given, Object.keys(TUNNEL_OPTIONS))).toBe(meant));
 

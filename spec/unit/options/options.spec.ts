@@ -15,6 +15,7 @@ function refused(options: unknown): TunnelError {
 
 const hook = () => true;
 const host = (more: object) => ({ server: { port: 5900, ...more } });
+const vnc = (given: object) => ({ server: { port: 5900 }, vnc: given });
 
 describe('valid values', () => {
   const right: [string, unknown[]][] = [
@@ -60,6 +61,10 @@ describe('valid values', () => {
     ['user', [hook]],
     ['revalidate', [0, 0.1, 86_400, { every: 60 }, { every: 0, touch: 'never' }, { every: 5, failAfter: 5 }]],
     ['record', [hook]],
+    [
+      'vnc',
+      [hook, {}, { password: 'x', username: 'y', viewOnly: true, inputIdleTimeout: 60 }, { password: hook }],
+    ],
     ['pingInterval', [0, 0.5, 900]],
     ['pongTimeout', [0, 300]],
     ['handshakeTimeout', [0.001, 300]],
@@ -193,6 +198,14 @@ describe('an invalid value is refused with option, value and fix', () => {
     [host({ host: '[::1]' }), ['server.host', 'without brackets']],
     [host({ noDelay: 1 }), ['server.noDelay', 'true or false']],
     [host({ localAddress: 'eth0' }), ['server.localAddress', 'IP address', "'eth0'"]],
+    [vnc(new Map([['viewOnly', true]])), ['vnc ', 'an object such as { password, viewOnly }']],
+    [vnc(Promise.resolve({ viewOnly: true })), ['vnc ', 'an object such as', 'a function of the request']],
+    [vnc({ readOnly: true }), ['vnc ', '"readOnly"', 'did you mean "viewOnly"']],
+    [vnc({ idleTimeout: 60 }), ['vnc ', '"idleTimeout"', 'did you mean "inputIdleTimeout"']],
+    [vnc({ password: 12345678 }), ['vnc.password ', 'a text that is not empty', 'got a number']],
+    [vnc({ password: undefined }), ['vnc.password ', 'undefined', 'is the environment variable set?']],
+    [vnc({ password: 'x\n' }), ['vnc.password ', 'without a line break', 'trim()']],
+    [vnc({ username: 'ann' }), ['vnc.username ', 'needs the option password']],
     [host({ connect: hook }), ['server ', 'either connect or an address']],
     [host({ proxyProtocol: 3 }), ['server.proxyProtocol', '1 or 2', '3']],
     [{ server: { socket: '/x', localAddress: '127.0.0.1' } }, ['server ', 'not both']],
@@ -272,6 +285,23 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ shared: 7 }, ['shared ', 'the result of memoryShared(), redisShared() or clusterShared()', '7']],
     [host({ onFull: 'takeOver' }), ['server.onFull', 'did you mean "takeover"?']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
+    [{ vnc: true }, ['vnc ', 'object such as { password, viewOnly }, or a function of the request']],
+    [{ vnc: [] }, ['vnc ', 'must be an object']],
+    [{ vnc: null }, ['vnc ', 'must be an object']],
+    [
+      { vnc: { password: '' } },
+      ['vnc.password ', 'a text that is not empty (got an empty text), or a function'],
+    ],
+    [{ vnc: { username: 'ann' } }, ['vnc.username ', 'needs the option password', "'ann'"]],
+    [{ vnc: { password: hook, username: 7 } }, ['vnc.username ', '7']],
+    [{ vnc: { viewOnly: 'yes' } }, ['vnc.viewOnly ', 'true or false', "'yes'"]],
+    [{ rules: [{ vnc: { viewOnly: 1 } }] }, ['rules[0].vnc.viewOnly ', 'true or false', '1']],
+    [{ control: 'resize' }, ['control ', 'must be a function', "'resize'"]],
+    [{ control: {} }, ['control ', 'must be a function']],
+    [{ rules: [{ control: true }] }, ['rules[0].control ', 'must be a function', 'true']],
+    [{ control: hook, frameType: 'text' }, ['control ', 'needs frameType "binary"']],
+    [{ control: hook, server: { url: 'ws://desk.lan/' } }, ['control ', 'ws://desk.lan/', 'mode: "bytes"']],
+    [{ vnc: {}, server: { url: 'ws://desk.lan/' } }, ['vnc ', 'ws://desk.lan/', 'mode: "bytes"']],
   ])('%o', (options, parts) => {
     const error = refused(options);
     expect(error.code).toBe('WSTUNNEL_OPTION');
@@ -284,6 +314,7 @@ describe('an invalid value is refused with option, value and fix', () => {
     ['handshakeTimeout', 300],
     ['idleTimeout', 86_400],
     ['maxDuration', 31_622_400],
+    ['vnc.inputIdleTimeout', 86_400],
     ['closeTimeout', 300],
     ['server.connectTimeout', 300],
     ['server.disableTime', 3600],
@@ -291,7 +322,11 @@ describe('an invalid value is refused with option, value and fix', () => {
   ])('%s above its maximum is reported as milliseconds', (name, ceiling) => {
     const given = (value: unknown) => {
       const [key = '', inner] = name.split('.');
-      return refused(inner === undefined ? { [key]: value } : host({ [inner]: value })).message;
+      return refused(
+        inner === undefined
+          ? { [key]: value }
+          : { [key]: { ...(key === 'server' && { port: 1 }), [inner]: value } },
+      ).message;
     };
     const milliseconds = Math.max(30_000, 2 * ceiling);
     expect(given(milliseconds)).toContain(name);
@@ -312,6 +347,8 @@ describe('unknown names', () => {
       'server[1] has no "sockets"; did you mean "socket"?',
     ],
     [{ limits: { bufferd: 1 } }, 'limits has no "bufferd"; did you mean "buffered"?'],
+    [{ vnc: { viewonly: true } }, 'vnc has no "viewonly"; did you mean "viewOnly"?'],
+    [{ vnc: { inputIdleTimout: 1 } }, 'vnc has no "inputIdleTimout"; did you mean "inputIdleTimeout"?'],
     [{ rule: [] }, 'did you mean "rules"?'],
     [{ toString: hook }, 'options has no "toString"'],
   ])('in %o are refused with the nearest known name', (options, message) => {
@@ -405,6 +442,13 @@ test('no error shows the content of objects or the value of an unknown name', ()
     { limits: Object.assign(() => 1, { password: secret }) },
     { allow: new Error(secret) },
     { token: secret },
+    { vnc: secret },
+    { vnc: [secret] },
+    { vnc: { password: [secret] } },
+    { vnc: { password: Buffer.from(secret) } },
+    { vnc: { passwrod: secret } },
+    { vnc: { password: secret, viewOnly: 'yes' } },
+    { control: { password: secret } },
   ]) {
     const { message } = refused(options);
     expect(message).not.toContain(secret);

@@ -33,6 +33,7 @@ const info: TunnelInfo = {
   since: 0,
   bytesIn: 0,
   bytesOut: 0,
+  viewOnly: false,
 };
 
 let folder: string;

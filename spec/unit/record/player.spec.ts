@@ -43,6 +43,13 @@ test('a recording is played to the client with its pauses, and ends', async () =
   expect(performance.now() - before).toBeGreaterThan(590);
 });
 
+test('the end comes when the recorded tunnel ended, not with the last bytes', async () => {
+  writeRecording(path, [...STEPS, ['in', 1200, 'key']]);
+  const before = performance.now();
+  expect(await textOf(await play({ speed: 2 }))).toBe('one two three');
+  expect(performance.now() - before).toBeGreaterThan(590);
+});
+
 test('speed shortens the pauses', async () => {
   writeRecording(path, [['out', 60_000, 'late']]);
   expect(await textOf(await play({ speed: 1000 }))).toBe('late');

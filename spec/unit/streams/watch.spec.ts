@@ -4,6 +4,7 @@ import { Watch, type Activity, type WatchLimits } from '../../../src/streams/wat
 const NONE: WatchLimits = {
   ...{ idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 },
   clientWriteTimeout: 0,
+  inputIdleTimeout: 0,
 };
 const WEEK = 7 * 24 * 3600;
 

@@ -7,7 +7,7 @@ import { bytes, duration, exactBytes, exactRate, exactTime, milliseconds, rate }
 const RATES = ['received', 'sent'];
 
 const TEXTS = {
-  user: ({ user }) => (user === undefined ? '–' : plain(user)),
+  user: ({ user, viewOnly }) => `${user === undefined ? '–' : plain(user)}${viewOnly ? ' (view only)' : ''}`,
   address: ({ address }) => plain(address),
   backend: ({ backend }) => plain(backend),
   since: ({ since }, now) => duration(now - since),
@@ -19,7 +19,8 @@ const TEXTS = {
 };
 
 const TITLES = {
-  user: ({ user }) => (user === undefined ? 'no user' : plain(user, 1000)),
+  user: ({ user, viewOnly }) =>
+    `${user === undefined ? 'no user' : plain(user, 1000)}${viewOnly ? '\nview only: keys and clicks do not reach the desktop' : ''}`,
   address: ({ address }) => plain(address),
   backend: ({ backend, url, name }) =>
     `${plain(backend)}\n${plain(url, 1000)}${name === null ? '' : `\n${plain(name)}`}`,

@@ -16,6 +16,7 @@ const REFUSALS = {
   WSTUNNEL_HOOK_FAILED: 'Error in the app',
   WSTUNNEL_BACKEND_ANSWERED: 'Refused by the backend',
   WSTUNNEL_BACKEND_REFUSED: 'Backend not reachable',
+  WSTUNNEL_VNC_REFUSED: 'Refused by the VNC server',
   WSTUNNEL_NO_BACKEND: 'All backends are down',
   WSTUNNEL_EXHAUSTED: 'This server has no resources left',
   WSTUNNEL_FULL: 'All backends are full',

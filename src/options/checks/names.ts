@@ -37,7 +37,7 @@ export function checkItems(list: readonly unknown[], name: OptionRef, check: Che
 }
 
 /** The message omits the value: the meaning of the value is unknown, and it may be a password. */
-function unknownName(path: OptionPath, key: string, known: readonly string[]): TunnelError {
+export function unknownName(path: OptionPath, key: string, known: readonly string[]): TunnelError {
   const near = nearest(key, known);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   return unknownKeyError(path, key, `has no "${key}"${hint}`);

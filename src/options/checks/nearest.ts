@@ -37,7 +37,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   pem: ['cert'],
   cafile: ['ca', 'client-ca'],
   cacert: ['ca', 'client-ca'],
-  password: ['auth', 'user'],
+  password: ['auth', 'vnc', 'user'],
   passwd: ['auth', 'user'],
   login: ['auth', 'user'],
   username: ['auth', 'user'],
@@ -54,6 +54,12 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   blocklist: ['deny'],
   servername: ['name'],
   domain: ['name'],
+  // VNC: options inside `vnc`, or given beside it.
+  viewonly: ['viewOnly', 'vnc'],
+  readonly: ['viewOnly', 'vnc'],
+  inputidletimeout: ['vnc'],
+  idletimeout: ['inputIdleTimeout'],
+  passwordfile: ['passwordFile', 'password', 'vnc'],
   // Other options.
   heartbeat: ['pingInterval', 'ping'],
   maxconnections: ['maxTunnels', 'limits'],

@@ -6,7 +6,9 @@ import type { CheckOnRequest } from '../../upgrade/check/check-on-request.js';
 import { authorize, readClientAddress } from '../authorize.js';
 import type { ClientIdentity } from '../context.js';
 import { keptGrant } from '../grant.js';
+import { rightsOf, textOfRights } from '../rights.js';
 import type { Route } from '../route.js';
+import { askVnc } from '../vnc.js';
 
 /** The request of a login check has reached a tunnel: runs the guards again, and opens nothing. Never rejects. */
 export async function answerCheck<Req extends IncomingMessage>(
@@ -24,8 +26,10 @@ export async function answerCheck<Req extends IncomingMessage>(
     const { signal, granted } = check;
     const grant = () => keptGrant(route, req, signal, granted);
     const authorizing = authorize(settings, req, client, signal, grant);
-    if (isPromise(authorizing)) await authorizing;
-    check.reached(owner, client.user);
+    const isViewer = (isPromise(authorizing) ? await authorizing : authorizing)?.viewOnly === true;
+    const asking = askVnc(settings.vnc, req, signal);
+    const vnc = isPromise(asking) ? await asking : asking;
+    check.reached(owner, client.user, textOfRights(rightsOf(vnc, isViewer)));
   } catch (error) {
     check.refused(asRefusal(error).status);
   }

@@ -176,7 +176,7 @@ export class LoginChecks {
   #decide(login: OpenLogin, outcome: CheckOutcome): void {
     if (!login.isOpen) return;
     const { tunnel } = login;
-    const verdict = verdictOf(outcome, this.#owner, tunnel.user);
+    const verdict = verdictOf(outcome, this.#owner, tunnel);
     this.#results[verdict.kind]++;
     if (verdict.kind !== 'unclear') this.#verdictAt = performance.now();
     if (verdict.kind === 'ok') {

@@ -8,6 +8,8 @@ import type { KeptRequest } from '../../upgrade/kept-request.js';
 export interface CheckedTunnel {
   readonly id: string;
   readonly user: string | undefined;
+  /** What the client may do at a VNC server, as a text to compare; undefined if the tunnel passes all bytes unchanged. */
+  readonly rights: string | undefined;
   /** The user, or the address of a client without one. */
   readonly client: string;
   /** Payload bytes from the client so far. */

@@ -1,5 +1,6 @@
 import type { CloseCause } from '../../types.js';
 import type { CheckOutcome } from '../../upgrade/check/check-on-request.js';
+import type { CheckedTunnel } from './open-login.js';
 
 /** What a login check says about its tunnel. */
 export type Verdict =
@@ -12,8 +13,12 @@ export type Verdict =
       readonly retryAfter?: number | undefined;
     };
 
-/** `owner` and `user`: of the tunnel. */
-export function verdictOf(outcome: CheckOutcome, owner: unknown, user: string | undefined): Verdict {
+/** `tunnel`: its user and rights. `owner`: of the tunnel. */
+export function verdictOf(
+  outcome: CheckOutcome,
+  owner: unknown,
+  { user, rights }: Pick<CheckedTunnel, 'user' | 'rights'>,
+): Verdict {
   switch (outcome.kind) {
     case 'unanswered':
       return { kind: 'unclear', detail: outcome.reason };
@@ -24,7 +29,7 @@ export function verdictOf(outcome: CheckOutcome, owner: unknown, user: string | 
     }
     case 'reached':
       if (outcome.owner !== owner) return loginEnded('the request reached another tunnel');
-      if (outcome.user === user) return { kind: 'ok' };
+      if (outcome.user === user) return outcome.rights === rights ? { kind: 'ok' } : RIGHTS_CHANGED;
       return {
         kind: 'ended',
         cause: 'user-changed',
@@ -33,6 +38,13 @@ export function verdictOf(outcome: CheckOutcome, owner: unknown, user: string | 
       };
   }
 }
+
+const RIGHTS_CHANGED: Verdict = {
+  kind: 'ended',
+  cause: 'rights-changed',
+  reason: 'your rights at the desktop have changed: connect again',
+  detail: 'the option vnc gives other rights than before',
+};
 
 /** Statuses that say nothing about the login: the app is overloaded or failed. */
 function isUnclear(status: number): boolean {

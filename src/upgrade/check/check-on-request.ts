@@ -5,7 +5,13 @@ import type { KeptGrant } from '../../request/grant.js';
 /** How the request of a login check ended. */
 export type CheckOutcome =
   /** A tunnel was reached, and its guards let the request pass. `owner`: the tunnel object. */
-  | { readonly kind: 'reached'; readonly owner: unknown; readonly user: string | undefined }
+  | {
+      readonly kind: 'reached';
+      readonly owner: unknown;
+      readonly user: string | undefined;
+      /** What the client may do at a VNC server, as a text to compare with that of the tunnel. */
+      readonly rights?: string | undefined;
+    }
   /** The app, or a guard of a tunnel, answered with this status. */
   | {
       readonly kind: 'answered';
@@ -22,7 +28,7 @@ export interface CheckOnRequest {
   /** The grant with which the tunnel was opened. */
   readonly granted?: KeptGrant | undefined;
   /** The request has reached a tunnel and passed the guards of the tunnel. */
-  reached(owner: unknown, user: string | undefined): void;
+  reached(owner: unknown, user: string | undefined, rights: string | undefined): void;
   /** The request has reached a tunnel, whose guards refuse with this status. */
   refused(status: number): void;
 }

@@ -83,8 +83,8 @@ export class LoginCheck implements CheckOnRequest {
     }
   }
 
-  reached(owner: unknown, user: string | undefined): void {
-    if (this.#settle({ kind: 'reached', owner, user })) this.#finish(this.#settings.touch);
+  reached(owner: unknown, user: string | undefined, rights: string | undefined): void {
+    if (this.#settle({ kind: 'reached', owner, user, rights })) this.#finish(this.#settings.touch);
   }
 
   refused(status: number): void {

@@ -1,32 +1,39 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hideLogin } from '../../../helpers/hide-login.js';
-import type { TunnelError } from '../../../errors.js';
-import { OPTIONS_OBJECT } from '../../../options/checks/names.js';
+import { messageOf, type TunnelError } from '../../../errors.js';
+import { namedOf, OPTIONS_OBJECT, unknownName } from '../../../options/checks/names.js';
 import { complaintAbout } from '../../../options/checks/option-error.js';
 import type { OptionPath } from '../../../options/checks/option-path.js';
 import { HOST_OPTIONS } from '../../../options/host-options.js';
 import { isAbstractSocket } from '../../../sockets/socket-path.js';
 import { parseBackend, TARGET_RULE } from '../../command-line/bind-and-target.js';
-import { reasonOf } from '../../files.js';
+import { readFirstLine, reasonOf } from '../../files.js';
 
 /** The values of a file as options. */
 interface FromJson {
   readonly value: unknown;
   readonly problems: readonly TunnelError[];
-  /** Files with keys for backends, which no other user should be able to read. */
+  /** Files with keys and passwords for backends, which no other user should be able to read. */
   readonly privateFiles: readonly string[];
 }
 
 /** Replaces an invalid expression, so that one fault in a list is reported once. */
 const NEVER = /(?!)/;
 
+/** The keys of `vnc` in a file. */
+const VNC_KEYS = ['passwordFile', 'username', 'viewOnly', 'inputIdleTimeout'];
+
+/** `vncpasswd` and `x11vnc -storepasswd` write 8 encrypted bytes. */
+// eslint-disable-next-line no-control-regex
+const NOT_TEXT = /[\0-\x08\x0e-\x1f\x7f\ufffd]/;
+
 type Named = Readonly<Record<string, unknown>>;
 
 /**
  * Turns the middleware's options in JSON into the options that a program would give: `"^/vnc"` becomes a regular expression, a
- * target as on the command line becomes a host, a path is resolved against the file's folder, and the path of a certificate or key
- * becomes the content of that file.
+ * target as on the command line becomes a host, a path is resolved against the file's folder, and the path of a certificate, key or
+ * password becomes the content of that file.
  */
 export function fromJson(value: unknown, folder: string): FromJson {
   const reader = new JsonReader(folder);
@@ -54,6 +61,7 @@ class JsonReader {
       when: (one) => this.#condition(one, path.key('when')),
       rules: (one) => mapList(one, (rule, index) => this.options(rule, path.key('rules').item(index))),
       else: (one) => this.options(one, path.key('else')),
+      vnc: (one) => this.#vnc(one, path.key('vnc')),
     });
   }
 
@@ -129,6 +137,45 @@ class JsonReader {
             typeof program === 'string' && program.includes('/') ? this.#file(program) : program,
         }),
     });
+  }
+
+  /** The password is in a file of its own: other users may read this file. */
+  #vnc(value: unknown, path: OptionPath): unknown {
+    if (!isNamed(value))
+      return this.#invalid(
+        path,
+        'must be an object such as { "passwordFile": "desk.password", "viewOnly": true }',
+      );
+    for (const key of Object.keys(value))
+      if (!VNC_KEYS.includes(key) && key !== 'password') this.problems.push(unknownName(path, key, VNC_KEYS));
+    if (value['password'] !== undefined)
+      this.#invalid(
+        path.key('password'),
+        'other users may read it here: write the password into a file, and name the file with "passwordFile"',
+      );
+    const { passwordFile, username, ...others } = namedOf(value, VNC_KEYS);
+    if (passwordFile === undefined) {
+      if (username !== undefined) this.#invalid(path.key('username'), 'needs "passwordFile"');
+      return others;
+    }
+    const password = this.#secret(passwordFile, path.key('passwordFile'));
+    // Without a password, a check would report the name as well.
+    return password === undefined ? others : { ...others, username, password };
+  }
+
+  #secret(value: unknown, path: OptionPath): unknown {
+    if (typeof value !== 'string' || value === '')
+      return this.#invalid(path, 'must be the path of a file with the password in its first line');
+    const file = resolve(this.#folder, value);
+    this.privateFiles.push(file);
+    try {
+      const secret = readFirstLine(file, 'the password of the VNC server');
+      if (NOT_TEXT.test(secret))
+        return this.#invalid(path, 'the file must have the password as text; a file of vncpasswd has not');
+      return secret;
+    } catch (error) {
+      return this.#invalid(path, messageOf(error));
+    }
   }
 
   #file(path: unknown): unknown {

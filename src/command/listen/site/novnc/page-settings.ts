@@ -69,11 +69,12 @@ function mapKeys(server: unknown): string[] | undefined {
  * take the desktop back from the user's other page, again and again.
  */
 function endsOnPurpose({ tunnel, autoExit }: Settings): boolean {
-  const { idleTimeout = 0, maxDuration = 0, revalidate = 0, rules = [], server } = tunnel;
+  const { idleTimeout = 0, maxDuration = 0, revalidate = 0, rules = [], server, vnc } = tunnel;
   return (
     idleTimeout > 0 ||
     maxDuration > 0 ||
     revalidate !== 0 ||
+    (typeof vnc === 'object' && (vnc.inputIdleTimeout ?? 0) > 0) ||
     rules.length > 0 ||
     autoExit.runOnce ||
     takesOver(server)

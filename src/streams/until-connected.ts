@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AbortState } from '../helpers/abort.js';
-import { discard } from '../streams/discard.js';
-import { ignoreErrors } from '../streams/ignore-errors.js';
+import { discard } from './discard.js';
+import { ignoreErrors } from './ignore-errors.js';
 
 /** Properties of Node's sockets. A stream without these properties counts as connected. */
 interface Connecting {
