@@ -75,7 +75,8 @@ describeWith('chromium', 'openssl')('over HTTP/2', () => {
     await context.clearCookies();
     expect(await page.evaluate(echoOnPage, 1)).toBe('0 bytes, 1006, false, ');
 
-    await context.close();
+    // The log is written at the end of the process.
+    await context.browser()?.close();
     const { constants, events } = JSON.parse(await readFile(log, 'utf8')) as NetLog;
     const sent = events
       .filter(({ type }) => type === constants.logEventTypes['HTTP2_SESSION_SEND_HEADERS'])
