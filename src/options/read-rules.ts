@@ -59,9 +59,7 @@ export function readRules<Req extends IncomingMessage>(
   rules: readonly Rule<Req>[] | undefined,
   base: Partial<RuleSettings<Req>>,
 ): readonly CompiledRule<RuleSettings<Req>>[] {
-  checkRefusing(base);
-  checkControl(base);
-  checkVncServer(base);
+  checkCombinations(base);
   return readList(rules, OptionPath.of('rules'), base);
 }
 
@@ -81,9 +79,7 @@ function readRule<Req extends IncomingMessage>(
 ): CompiledRule<RuleSettings<Req>> {
   const set = readRuleOptions<Req>(rule, path);
   const inside = { ...inherited, ...set };
-  checkRefusing(inside, path);
-  checkControl(inside, path);
-  checkVncServer(inside, path);
+  checkCombinations(inside, path);
   return {
     matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
@@ -91,6 +87,16 @@ function readRule<Req extends IncomingMessage>(
     rules: readList(rule.rules, path.key('rules'), inside),
     otherwise: rule.else && readRule(rule.else, path.key('else'), inherited),
   };
+}
+
+/** Options that exclude each other, of the tunnel or of a rule with what it inherits. */
+function checkCombinations<Req extends IncomingMessage>(
+  settings: Partial<RuleSettings<Req>>,
+  path?: OptionPath,
+): void {
+  checkRefusing(settings, path);
+  checkControl(settings, path);
+  checkVncServer(settings, path);
 }
 
 /** A Close frame has no room for the answer of `onRefuse`. */
