@@ -56,7 +56,7 @@ export class Tmux {
   }
 
   async #tell(...args: string[]): Promise<void> {
-    // Fails if there is no such shell, or no shell at all.
+    // Fails if the tmux server has no such session, or does not run.
     await run('tmux', ['-S', this.#socket, ...args]).catch(() => undefined);
   }
 }

@@ -26,7 +26,7 @@ describe.each(BROWSERS)('issue 20, point 1: %s', (_name, program, startBrowser) 
           await showsDesktop(trainee);
           await until(() => tunnel.stats().open === 2);
 
-          // The trainee's noVNC believes that it may do everything.
+          // The trainee's noVNC is not view-only by itself.
           const blank = await inkOfShell(trainee);
           await typeLine(trainee, 'echo trainee >> $P');
           await tamper(trainee, { word: 'trainee', withExtensions: true });

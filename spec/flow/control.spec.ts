@@ -251,7 +251,7 @@ test('malformed JSON is for the app: a throw ends the tunnel, is logged, and the
   client.send(frame(1, '{}'), closeFrame(1011));
   expect(await end).toMatchObject([{ cause: 'control-failed', code: 1011 }]);
   expect(heard).toEqual(['{}', '{']);
-  // What came after the message is dropped.
+  // Bytes after the message are dropped.
   expect(backend.received().toString()).toBe('a');
   expect(lines.filter((line) => line.includes('control failed'))).toEqual([
     expect.stringMatching(/control failed: .*JSON/),

@@ -49,7 +49,7 @@ export type ResolvedHost = Readonly<
   readonly secureContext?: SecureContext;
   readonly spawn?: ResolvedSpawn;
   /**
-   * Only for the connection of one request: `vnc` reads the connection first, below TLS. TLS is not started, and the reads are not pooled.
+   * Only for the connection of one request: `vnc` reads the connection first, below TLS. TLS is not started.
    */
   readonly isBare?: true;
 };
