@@ -10,8 +10,14 @@ export default class {
     const passed = tests.filter((test) => test.result().state === 'passed').length;
     // Outside of any test.
     const errors = unhandledErrors.map((error) => error.stack ?? error.message);
-    writeFileSync(process.env.CI_REPORT, JSON.stringify({ files, passed, bad, errors }));
+    const seconds = Object.fromEntries(modules.map((module) => [module.relativeModuleId, secondsOf(module)]));
+    writeFileSync(process.env.CI_REPORT, JSON.stringify({ files, passed, bad, errors, seconds }));
   }
+}
+
+function secondsOf(module) {
+  const { duration, collectDuration, setupDuration, prepareDuration } = module.diagnostic();
+  return Math.round((duration + collectDuration + setupDuration + prepareDuration) / 1000);
 }
 
 /** What did not pass of a file: a skipped test counts, and so does a file that does not load. */

@@ -4,6 +4,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
+/** Of each run, the files named that take longest. */
+const SLOWEST = 12;
+
 /** More files than this have a common cause, which is no chance. */
 const MOST_BY_CHANCE = 3;
 
@@ -13,7 +16,7 @@ if (task === 'failed') for (const file of toRunAgain(args[0])) say(file);
 if (task === 'summary') process.exitCode = summary(args[0], args.slice(1)) ? 0 : 1;
 
 function read(report) {
-  const nothing = { files: [], passed: 0, bad: [], errors: ['there is no result'] };
+  const nothing = { files: [], passed: 0, bad: [], errors: ['there is no result'], seconds: {} };
   return existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : nothing;
 }
 
@@ -43,7 +46,15 @@ function summary(folder, names) {
     }
     for (const error of report.errors) say(`FAILED (${name}), outside of any test: ${error}\n`);
     failed += report.errors.length;
+    sayTimes(name, report.seconds);
   }
   say(`${passed} passed, ${failed} failed`);
   return failed === 0;
+}
+
+function sayTimes(name, seconds) {
+  const entries = Object.entries(seconds).sort(([, a], [, b]) => b - a);
+  const sum = entries.reduce((total, [, time]) => total + time, 0);
+  const slowest = entries.slice(0, SLOWEST).map(([file, time]) => `${file} ${time}`);
+  say(`times (${name}): ${sum} s in all; the slowest files: ${slowest.join(', ')}`);
 }
