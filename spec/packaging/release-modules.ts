@@ -4,22 +4,22 @@ import { ROOT } from './packed.js';
 
 interface ReleaseChecks {
   readonly NEEDED: readonly string[];
-  treeFaults(root: string): string[];
-  versionFaults(root: string): string[];
-  changelogFaults(root: string, today?: string): string[];
-  tagFaults(root: string, tag?: string): string[];
-  contentFaults(size: number, paths: readonly string[]): string[];
+  readonly treeFaults: (root: string) => string[];
+  readonly versionFaults: (root: string) => string[];
+  readonly changelogFaults: (root: string, today?: string) => string[];
+  readonly tagFaults: (root: string, tag?: string) => string[];
+  readonly contentFaults: (size: number, paths: readonly string[]) => string[];
 }
 
 interface Owner {
-  ownerFaults(root: string): string[];
+  readonly ownerFaults: (root: string) => string[];
   /** Returns the faults of the arguments. */
-  runOwner(args: readonly string[], root: string): string[];
+  readonly runOwner: (args: readonly string[], root: string) => string[];
 }
 
 interface Bundle {
   readonly BUNDLED: Readonly<Record<string, readonly string[]>>;
-  loadBundled(text: string, file: string): string;
+  readonly loadBundled: (text: string, file: string) => string;
 }
 
 const load = (file: string): Promise<unknown> => import(pathToFileURL(join(ROOT, '.ci/package', file)).href);
