@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, realpathSync } from 'node:fs';
-import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { afterAll } from 'vitest';
@@ -42,10 +42,26 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Runs `npm pack` in a copy, since the build would disturb other tests; returns the folder of the unpacked package. */
+/**
+ * Returns the folder of the unpacked package: of the tarball that `WSTUNNEL_SPEC_TARBALL` names, such as the one to be published,
+ * or else of a new one.
+ */
 export async function pack(folder: string): Promise<string> {
-  const copy = join(folder, 'copy');
   const out = join(folder, 'packed');
+  await mkdir(out);
+  const given = process.env.WSTUNNEL_SPEC_TARBALL;
+  const tarball = join(out, 'package.tgz');
+  if (given !== undefined && given !== '') await cp(given, tarball);
+  else await packCopy(folder, tarball);
+  const tar = await run('tar', ['-xzf', tarball], out);
+  if (tar.code !== 0) throw new Error(tar.stderr);
+  return join(out, 'package');
+}
+
+/** Runs `npm pack` in a copy, since the build would disturb other tests. */
+async function packCopy(folder: string, target: string): Promise<void> {
+  const copy = join(folder, 'copy');
+  const out = dirname(target);
   const isLeftOut = (path: string) =>
     ['node_modules', '.git', 'dist', '.build', 'coverage'].some((name) => path.split(sep).at(-1) === name);
   await cp(ROOT, copy, { recursive: true, filter: (path) => path === ROOT || !isLeftOut(path) });
@@ -53,7 +69,6 @@ export async function pack(folder: string): Promise<string> {
   // Files left by an older build must not be packed.
   await mkdir(join(copy, 'dist'));
   await writeFile(join(copy, 'dist/stale.js'), '');
-  await mkdir(out);
   const env = {
     npm_config_update_notifier: 'false',
     npm_config_cache: join(folder, 'npm-cache'),
@@ -63,9 +78,7 @@ export async function pack(folder: string): Promise<string> {
   const npm = await run('npm', ['pack', '--silent', '--pack-destination', out], copy, env, PACK_TIMEOUT);
   const [tarball] = (await readdir(out)).filter((file) => file.endsWith('.tgz'));
   if (npm.code !== 0 || tarball === undefined) throw new Error(`npm pack: ${npm.stdout}${npm.stderr}`);
-  const tar = await run('tar', ['-xzf', tarball], out);
-  if (tar.code !== 0) throw new Error(tar.stderr);
-  return join(out, 'package');
+  await rename(join(out, tarball), target);
 }
 
 /** Installs tools of exact versions from npm's registry or cache, without install scripts; returns the folder. */

@@ -1,0 +1,69 @@
+// The last step of the build: packages that few users need become files of ours, so that `npm install` installs less.
+// The source imports them by name; only `dist/` has the copies.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, posix, relative, sep } from 'node:path';
+import { build } from 'esbuild';
+import { componentOf, documentOf, noticeOf } from './components.mjs';
+
+/**
+ * Each bundled package, with the packages whose code its file contains. They are development dependencies, so that `npm audit`
+ * and Dependabot see them in the repository.
+ *
+ * `parseurl` stays a dependency: path checks must use the parser that Express uses, also after a fix of that parser.
+ */
+export const BUNDLED = {
+  bcryptjs: [],
+  'jsonc-parser': [],
+  // Its own build contains forkable-iterator (MIT, of the same author) and helpers of TypeScript.
+  'redos-detector': ['regjsparser'],
+};
+
+const FOLDER = 'bundled';
+
+/** Writes `dist/bundled/`, and lets the files of `dist/` load the packages from there. */
+export async function bundle(root) {
+  const dist = join(root, 'dist');
+  mkdirSync(join(dist, FOLDER), { recursive: true });
+  for (const name of Object.keys(BUNDLED)) await bundleOne(root, name, join(dist, FOLDER, `${name}.js`));
+  const components = Object.entries(BUNDLED).flatMap(([name, inner]) =>
+    [name, ...inner].map((one) => componentOf(root, one)),
+  );
+  writeFileSync(join(dist, FOLDER, 'LICENSES.txt'), noticeOf(components));
+  writeFileSync(join(dist, FOLDER, 'bundled.cdx.json'), documentOf(components));
+  for (const file of scriptsOf(dist)) {
+    const text = readFileSync(file, 'utf8');
+    const rewritten = loadBundled(text, relative(dist, file).split(sep).join('/'));
+    if (rewritten !== text) writeFileSync(file, rewritten);
+  }
+}
+
+async function bundleOne(root, name, outfile) {
+  await build({
+    stdin: { contents: `export * from '${name}'`, resolveDir: root, sourcefile: name },
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    // The UMD builds load their parts by a `require` that no bundler can follow.
+    mainFields: ['module', 'main'],
+    // LICENSES.txt has them.
+    legalComments: 'inline',
+    logLevel: 'warning',
+  });
+}
+
+/** The text of a file of `dist/`, with relative paths in place of the names of bundled packages. */
+export function loadBundled(text, file) {
+  return text.replace(/\b(require|require\.resolve)\((["'])([^"'.][^"']*)\2\)/g, (call, by, quote, name) => {
+    if (!Object.hasOwn(BUNDLED, name)) return call;
+    const path = posix.relative(posix.dirname(file), `${FOLDER}/${name}.js`);
+    return `${by}(${quote}${path.startsWith('.') ? path : `./${path}`}${quote})`;
+  });
+}
+
+function scriptsOf(dist) {
+  return readdirSync(dist, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.[cm]?js$/.test(entry.name) && !entry.parentPath.endsWith(FOLDER))
+    .map((entry) => join(entry.parentPath, entry.name));
+}

@@ -1,0 +1,37 @@
+// What `dist/bundled/` says about the packages inside: their licences, and a list for programs.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** An installed package: name, version, and the text of the licence. */
+export function componentOf(root, name) {
+  const folder = join(root, 'node_modules', name);
+  const { version, license, homepage } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  if (file === undefined || typeof license !== 'string') throw new Error(`${name} has no licence file`);
+  const text = readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim();
+  return { name, version, license, homepage, text };
+}
+
+export function noticeOf(components) {
+  const parts = components.map(
+    ({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text}\n`,
+  );
+  return [
+    'The files of this folder contain these packages, unchanged but for the format of the modules.\n',
+    ...parts,
+  ].join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** A CycloneDX document. `npm sbom` lists installed packages only, and these are not installed. */
+export function documentOf(components) {
+  const list = components.map(({ name, version, license }) => ({
+    type: 'library',
+    name,
+    version,
+    'bom-ref': `${name}@${version}`,
+    licenses: [{ license: { id: license } }],
+    purl: `pkg:npm/${name}@${version}`,
+  }));
+  const document = { bomFormat: 'CycloneDX', specVersion: '1.5', version: 1, components: list };
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}

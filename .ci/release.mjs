@@ -1,0 +1,42 @@
+// Checks that this commit can be released, and says what to do next. It never publishes, tags or pushes.
+//
+//   npm run release:check                  before the tag: builds, and checks everything
+//   npm run release:check -- --tag v1.2.3  in the publish workflow, for the tag that started it
+//   npm run release:check -- --quick       without the build and the checks of types, for the dist/ that is there
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { ownerFaults } from './package/owner.mjs';
+import {
+  changelogFaults,
+  scriptFaults,
+  tagFaults,
+  tarballFaults,
+  treeFaults,
+  versionFaults,
+  versionOf,
+} from './package/release-checks.mjs';
+
+const { values } = parseArgs({ options: { tag: { type: 'string' }, quick: { type: 'boolean' } } });
+const root = process.cwd();
+const faults = [
+  ...treeFaults(root),
+  ...versionFaults(root),
+  ...changelogFaults(root),
+  ...tagFaults(root, values.tag),
+  ...ownerFaults(root),
+];
+// The build takes a minute: quick faults first. `test:package` builds, then runs publint and attw.
+if (faults.length === 0 && !values.quick) faults.push(...scriptFaults(root, 'test:package'));
+if (faults.length === 0) faults.push(...tarballFaults(root));
+
+const tag = `v${versionOf(root)}`;
+for (const fault of faults) process.stderr.write(`release: ${fault}\n`);
+if (faults.length > 0) {
+  process.stderr.write(`release: ${tag} is not ready\n`);
+  process.exitCode = 1;
+} else {
+  const next = values.tag
+    ? ['npm publish']
+    : [`git tag --sign ${tag} --message ${tag}`, `git push origin ${tag}`, 'approve the publish workflow'];
+  process.stdout.write(`${tag} is ready. Next:\n${next.map((line) => `  ${line}\n`).join('')}`);
+}

@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+import { describe, expect, test } from 'vitest';
+import { describeWith } from '../support/programs.js';
+import { ROOT } from './packed.js';
+import { commandsOf, stepsOf, workflow, workflows } from './workflows.js';
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+
+test('there are workflows for tests, publishing, analysis and the newest ws', () => {
+  expect(workflows.map(({ file }) => file)).toEqual([
+    ...['ci.yml', 'codeql.yml', 'publish.yml', 'scorecard.yml', 'ws-newest.yml'],
+  ]);
+});
+
+describe.each(workflows)('the workflow $file', (one) => {
+  test('may only read the repository, unless a job says otherwise', () => {
+    expect(one.permissions).toEqual({ contents: 'read' });
+  });
+
+  test('limits the time of each job, on a system of a named version', () => {
+    for (const [name, job] of Object.entries(one.jobs)) {
+      if (job.uses !== undefined) continue;
+      expect(job['timeout-minutes'], name).toBeLessThanOrEqual(90);
+      expect(job['runs-on'], name).toMatch(/^ubuntu-\d\d\.04$/);
+    }
+  });
+
+  test('names each action by the hash of a commit, with the version in a comment', () => {
+    for (const [, name = '', comment] of one.text.matchAll(/uses: (\S+)(.*)$/gm))
+      if (!name.startsWith('./'))
+        expect(`${name}${comment}`).toMatch(/^[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test('uses no stored secret, and no event that gives strangers the rights of the repository', () => {
+    expect(one.text).not.toMatch(/secrets[.[]|secrets: inherit|pull_request_target|workflow_run/);
+  });
+
+  test('puts no expression into a shell command, where its text would be code', () => {
+    expect(commandsOf(one).filter((line) => line.includes('${{'))).toEqual([]);
+  });
+
+  test('leaves no login in the clone', () => {
+    const clones = stepsOf(one).filter(({ uses = '' }) => uses.startsWith('actions/checkout@'));
+    for (const clone of clones) expect(clone.with).toMatchObject({ 'persist-credentials': false });
+  });
+
+  test('calls scripts and specs that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: object };
+    for (const line of commandsOf(one)) {
+      const [, script] = /\bnpm run ([\w:]+)/.exec(line) ?? [];
+      if (script !== undefined) expect(scripts).toHaveProperty([script]);
+      const files = line.split(' ').filter((word) => /^(spec|\.ci)\//.test(word));
+      expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+    }
+  });
+});
+
+test('all workflows use the same commit of an action', () => {
+  const commits = new Map<string, Set<string>>();
+  for (const { text } of workflows)
+    for (const [, name = '', commit = ''] of text.matchAll(/uses: ([\w-]+\/[\w-]+)[\w/-]*@(\S+)/g))
+      commits.set(name, (commits.get(name) ?? new Set()).add(commit));
+  expect([...commits].filter(([, used]) => used.size > 1)).toEqual([]);
+  expect(commits.size).toBe(4);
+});
+
+test('only these jobs may write, and only what they need', () => {
+  const more = workflows.flatMap(({ file, jobs }) =>
+    Object.entries(jobs).flatMap(([name, { permissions = {} }]) =>
+      Object.entries(permissions)
+        .filter(([, right]) => right !== 'read')
+        .map(([scope, right]) => `${file} ${name}: ${scope} ${right}`),
+    ),
+  );
+  expect(more).toEqual([
+    'codeql.yml analyze: security-events write',
+    'publish.yml publish: id-token write',
+    'scorecard.yml scorecard: security-events write',
+    'scorecard.yml scorecard: id-token write',
+    'ws-newest.yml report: issues write',
+  ]);
+});
+
+test('CI tests the four lines of Node that the README names', () => {
+  const lines = workflow('ci.yml').jobs.tests?.strategy?.matrix.node ?? [];
+  expect(read('README.md')).toContain(
+    `on Node ${lines.slice(0, -1).join(', ')} and ${lines.at(-1) ?? 'none'}`,
+  );
+});
+
+test('publishing starts with a tag, after CI, an approval and the checks of the release', () => {
+  const { on, jobs } = workflow('publish.yml');
+  expect(Object.keys(on)).toEqual(['push']);
+  expect(on.push).toEqual({ tags: ['v[0-9]+.[0-9]+.[0-9]+'] });
+  expect(jobs.ci?.uses).toBe('./.github/workflows/ci.yml');
+  expect(jobs.publish).toMatchObject({ needs: 'ci', environment: 'npm' });
+  expect(commandsOf(workflow('publish.yml'))).toEqual([
+    'npm ci --ignore-scripts',
+    'npm audit signatures',
+    'npm run release:check -- --tag "$GITHUB_REF_NAME"',
+    'npm publish --provenance --access public',
+  ]);
+});
+
+test('the job for the newest ws runs the contract test, and reports each failure once', () => {
+  const one = workflow('ws-newest.yml');
+  expect(one.on).toHaveProperty('schedule');
+  expect(commandsOf(one).join('\n')).toMatch(
+    /npm install --no-save .*ws@latest[^]*vitest run .*spec\/unit\/internals[^]*gh issue list[^]*gh issue create/,
+  );
+});
+
+test('Dependabot looks at npm, the actions and the image, and leaves minor versions of ws alone', () => {
+  const { updates } = parse(read('.github/dependabot.yml')) as {
+    updates: { 'package-ecosystem': string; directory: string; ignore?: { 'dependency-name': string }[] }[];
+  };
+  expect(updates.map((one) => `${one['package-ecosystem']} ${one.directory}`)).toEqual([
+    ...['npm /', 'github-actions /', 'docker /demo/docker'],
+  ]);
+  expect(existsSync(join(ROOT, 'demo/docker/Dockerfile'))).toBe(true);
+  expect(updates[0]?.ignore?.map((one) => one['dependency-name'])).toContain('ws');
+});
+
+describeWith('yamllint')('yamllint', () => {
+  test('finds nothing to mend in .github', async () => {
+    const rules =
+      '{extends: default, rules: {document-start: disable, line-length: {max: 140}, truthy: {check-keys: false}, ' +
+      'comments: {min-spaces-from-content: 1}}}';
+    const args = ['--strict', '-d', rules, join(ROOT, '.github')];
+    const { stdout } = await promisify(execFile)('yamllint', args, { timeout: 15_000 });
+    expect(stdout).toBe('');
+  });
+});
