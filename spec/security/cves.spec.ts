@@ -3,6 +3,8 @@ import session from 'express-session';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+// Loaded before the tests: the command loads this file only when it starts.
+import '../../src/command/listen-command.js';
 import { run } from '../../src/command/run.js';
 import { fileTokens, tokenServer } from '../../src/tokens/index.js';
 import { files } from '../support/command.js';
@@ -140,11 +142,11 @@ test('CVE-2021-3654 (nova, websockify): no path of --web redirects to another ho
   await mkdir(join(folder, 'evil.example'));
   const io = new FakeIo();
   const code = run(['0', '1', '--web', folder], io);
+  await until(() => io.said.includes('listening on'));
   onCleanup(async () => {
     io.send('SIGTERM');
     expect(await code).toBe(0);
   });
-  await until(() => io.said.includes('listening on'));
   const port = Number(/:(\d+)\//.exec(io.said)?.[1]);
   const answerOf = (path: string) => new RawClient(port).send(pageRequest(path)).answer();
   expect(await answerOf('/sub')).toMatchObject({ status: 301, headers: { location: '/sub/' } });

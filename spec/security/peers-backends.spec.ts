@@ -157,6 +157,16 @@ test("websockify's UnixDomainSocketDirectory: a token with .. leads to no socket
   expect(reached).toBe(0);
 });
 
+/** The code of the error for options; undefined if they are accepted. */
+function codeOf(options: unknown): string | undefined {
+  try {
+    wstunnel(options as never);
+    return undefined;
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
 test('websockify 644: options that would silently drop a guard are refused at the start', async () => {
   const server = { port: 1 };
   for (const options of [
@@ -169,9 +179,7 @@ test('websockify 644: options that would silently drop a guard are refused at th
     { server: () => undefined, tickets: 'required' },
     { server, origins: [] },
   ])
-    expect(() => wstunnel(options as never), JSON.stringify(options)).toThrow(
-      /WSTUNNEL_OPTION|option|must|needs|unknown|cannot/i,
-    );
+    expect([JSON.stringify(options), codeOf(options)]).toEqual([JSON.stringify(options), 'WSTUNNEL_OPTION']);
   // A list of addresses that every client could bypass refuses every client.
   const tunnel = makeTunnel({ server: { port: (await startEcho()).port }, deny: ['192.0.2.1'] });
   const { port } = await startApp((app) => app.set('trust proxy', true).use('/tunnel', tunnel));
