@@ -247,6 +247,7 @@ describe('a bad handshake', () => {
           httpVersionMinor: 1,
           headers,
           rawHeaders: ['Host', 'a'],
+          socket: {},
         };
         const since = performance.now();
         asksForWebSocket({ headers });

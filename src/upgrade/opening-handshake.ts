@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
+import { serverOf } from '../internals/node-net.js';
 import { elementsOf, isExtension } from '../request/header-elements.js';
 
 /** The parts of the client's opening handshake that determine the response. */
@@ -49,6 +50,7 @@ export function readHandshake(req: IncomingMessage): OpeningHandshake {
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor < 1) throw bad('HTTP/1.1 is required');
   if (countOf(req, 'host') !== 1 || !HOST.test(headers.host ?? ''))
     throw bad('exactly one valid Host header is required');
+  if (mayLackHeaders(req)) throw bad('too many headers');
   if (!UPGRADE.test(headers.connection ?? '')) throw bad('the Connection header must name Upgrade');
   if (headers.expect !== undefined) throw bad('an Expect header is not allowed');
   if (hasBody(req)) throw bad('a body is not allowed');
@@ -80,6 +82,20 @@ function readSubprotocols(header: string | undefined): ReadonlySet<string> {
 function hasBody(req: IncomingMessage): boolean {
   const length = req.headers['content-length'];
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length));
+}
+
+/** Headers that Node keeps of a request where the server has no `maxHeadersCount`: `MAX_HEADER_PAIRS / 2` of Node's lib/_http_common.js. */
+const KEPT_HEADERS = 1000;
+
+/**
+ * Has Node dropped headers of the request? Node drops those beyond `server.maxHeadersCount` without an error. A client could thus make
+ * Node drop a header that a proxy adds at the end, such as X-Forwarded-For, and get the address of the trusted proxy.
+ */
+function mayLackHeaders({ rawHeaders, socket }: IncomingMessage): boolean {
+  const count = rawHeaders.length / 2;
+  const { maxHeadersCount } = (serverOf(socket) ?? {}) as { maxHeadersCount?: unknown };
+  const kept = typeof maxHeadersCount === 'number' ? maxHeadersCount : KEPT_HEADERS;
+  return kept > 0 && count >= kept;
 }
 
 /** Counts the lines of a header: Node joins or drops repeated lines in `headers`. */

@@ -126,6 +126,14 @@ describe('ends of other replicas', () => {
     expect(apply.mock.calls).toEqual([[call, 70]]);
   });
 
+  test('whose messages never arrive: the results of the newest 1,000 are kept', async () => {
+    const { ends, receive } = make({ count: 1002 });
+    ends.begin('0-0');
+    await ends.caughtUp('1002-0');
+    expect([await receive(1), await receive(2)]).toEqual([undefined, undefined]);
+    expect([await receive(3), await receive(1002)]).toEqual([3, 1002]);
+  });
+
   test('that were read before their message arrived: their result answers the message, once', async () => {
     const { ends, receive } = make({ count: 1 });
     ends.begin('0-0');

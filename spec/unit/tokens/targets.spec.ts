@@ -103,6 +103,22 @@ describe('a name under a list of ranges', () => {
     expect([await dialled(true), await dialled(false)]).toEqual([refusal, refusal]);
   });
 
+  test('is dialled at one address inside, and a failure of the name server is reported', async () => {
+    let failure: NodeJS.ErrnoException | null = null;
+    const names = nameServer(['10.0.0.1']);
+    const lookup: LookupFunction = (name, options, done) =>
+      failure ? done(failure, '') : names.lookup(name, options, done);
+    const host = { host: 'a.example', port: 5900, lookup };
+    const checked = (await readTargets(['10.0.0.0/8:5900'], 'targets')(host, signal))!;
+    const dialled = () =>
+      new Promise((resolve) =>
+        checked.lookup!('a.example', {}, (error, found, family) => resolve(error ?? [found, family])),
+      );
+    expect(await dialled()).toEqual(['10.0.0.1', 4]);
+    failure = Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' });
+    expect(await dialled()).toBe(failure);
+  });
+
   test('in an unusual spelling of an address is compared by the address dialled', async () => {
     expect(await allows(['10.0.0.0/8:5900'], { host: '0x7f.1', port: 5900 })).toBe(false);
     expect(await allows(['127.0.0.0/8:5900'], { host: '2130706433', port: 5900 })).toBe(true);

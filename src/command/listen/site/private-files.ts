@@ -53,7 +53,9 @@ export function hidePrivateFiles(served: ServedFolder) {
   return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
     let isHidden = true;
     try {
-      isHidden = await isHiddenPath(served, pathOf(req) ?? '/');
+      const path = pathOf(req) ?? '/';
+      // `express.static` would redirect `/\evil.example/..` to the same text and `/`: for a browser another host (CVE-2021-3654).
+      isHidden = path.includes('\\') || (await isHiddenPath(served, path));
     } catch {
       // If the check fails (a loop of links, no permission), the file is not served.
     }
