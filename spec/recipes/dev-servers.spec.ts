@@ -18,11 +18,6 @@ const TOOLS = { webpack: '5.113.0', 'webpack-dev-server': '5.2.7' };
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 
 const folder = folderOfFile();
-let tools: string;
-
-beforeAll(async () => {
-  tools = await installTools(join(folder, 'tools'), TOOLS);
-});
 
 async function makeSite(files: Record<string, string>): Promise<string> {
   const site = await mkdtemp(join(tmpdir(), 'wstunnel-site-'));
@@ -62,6 +57,12 @@ describe('issue 21: vite.mjs', () => {
 });
 
 describe('issue 21: webpack-dev-server.mjs', () => {
+  let tools: string;
+
+  beforeAll(async () => {
+    tools = await installTools(join(folder, 'tools'), TOOLS);
+  });
+
   test('the tunnel is behind the login, beside the pages and the WebSocket of the dev server', async () => {
     const text = await readFile(join(RECIPES, 'webpack-dev-server.mjs'), 'utf8');
     const project = await makeProject('webpack-dev-server.mjs', text);

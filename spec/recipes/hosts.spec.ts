@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import middie from '@fastify/middie';
-import { serve } from '@hono/node-server';
+import { serve, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance, type FastifyTypeProvider } from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
 import fromConnect from 'koa-connect';
@@ -72,6 +72,14 @@ test.each(['fastify.mjs', 'fastify-route.mjs'])('issue 21: %s ends on SIGTERM', 
   expect(await exited).toEqual([0, null]);
 });
 
+type Scope = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyInstance['log'],
+  FastifyTypeProvider
+>;
+
 /** The parts of a framework that an upgrade meets, as the comments of the recipes say. */
 describe('issue 21: an upgrade meets', () => {
   const makeEcho = async () => makeTunnel({ server: { port: (await startEcho()).port } });
@@ -79,16 +87,20 @@ describe('issue 21: an upgrade meets', () => {
 
   /** An app of Fastify that lists the hooks that run, with the name of the scope. */
   function listHooks() {
-    const app = fastify();
+    const app = fastify({ trustProxy: '127.0.0.1' });
     onCleanup(() => app.close());
     const runs: string[] = [];
-    const add = (scope: typeof app, prefix = '') => {
+    const add = (scope: Scope, prefix = '') => {
       for (const hook of BEFORE) scope.addHook(hook, async () => void runs.push(prefix + hook));
       scope.addHook('onSend', async () => void runs.push(`${prefix}onSend`));
     };
     const open = async () => {
       await app.listen({ port: 0, host: '127.0.0.1' });
-      await echoes(await openRaw(portOf(app.server), '/tunnel'));
+      const client = requestTunnel(portOf(app.server), '/tunnel', { 'X-Forwarded-For': '192.0.2.7' });
+      const { status, headers } = await client.answer();
+      expect(status).toBe(101);
+      await echoes(client);
+      return headers;
     };
     return { app, runs, add, open };
   }
@@ -102,9 +114,16 @@ describe('issue 21: an upgrade meets', () => {
     await app.register(middie);
     add(app);
     app.register(async (scope) => add(scope, 'scope '), { prefix: '/tunnel' });
-    app.use('/tunnel', await makeEcho());
-    await open();
+    const { port } = await startEcho();
+    // middie gives the address that Fastify has found to Node's request.
+    const tunnel = makeTunnel({
+      server: { port },
+      clientAddress: (req: IncomingMessage & { ip?: string }) => req.ip,
+    });
+    app.use('/tunnel', tunnel);
+    expect(await open()).toMatchObject({ 'x-raw': 'yes' });
     expect(runs).toEqual(['first']);
+    expect(tunnel.tunnels()).toMatchObject([{ address: '192.0.2.7' }]);
   });
 
   test('in a route, the hooks of Fastify and of the scope up to the handler', async () => {
@@ -143,7 +162,7 @@ describe('issue 21: an upgrade meets', () => {
   test("Hono's middleware before and after the handler, and headers of `outgoing` are in the 101", async () => {
     const tunnel = await makeEcho();
     const runs: string[] = [];
-    const app = new Hono<{ Bindings: import('@hono/node-server').HttpBindings }>();
+    const app = new Hono<{ Bindings: HttpBindings }>();
     app.use(async (c, next) => {
       c.header('X-Hono', 'yes');
       c.env.outgoing.setHeader('X-Outgoing', 'yes');
@@ -153,9 +172,9 @@ describe('issue 21: an upgrade meets', () => {
     });
     app.get('/tunnel', (c) => {
       const { incoming, outgoing } = c.env;
-      return new Promise((resolve) => {
+      return new Promise<Response>((resolve) => {
         outgoing.once('close', () => resolve(RESPONSE_ALREADY_SENT));
-        tunnel(incoming, outgoing, () => resolve(c.notFound() as Response));
+        tunnel(incoming, outgoing, () => resolve(new Response()));
       });
     });
     const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server;
