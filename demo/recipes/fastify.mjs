@@ -11,6 +11,7 @@
 // no route. So the guard is a middleware in front of the tunnel. If your login is a Fastify hook or plugin, see
 // fastify-route.mjs.
 import { randomBytes } from 'node:crypto';
+import { URLSearchParams } from 'node:url';
 import middie from '@fastify/middie';
 import session from 'express-session';
 import { wstunnel } from 'express-wstunnel';

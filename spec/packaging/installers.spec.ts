@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { DEVELOPERS } from '../support/environment.js';
 import { installTools, pack, run, temporaryFolder, type Run } from './packed.js';
 
-const TOOLS = { pnpm: '10.34.0', '@yarnpkg/cli-dist': '4.18.1' };
+const TOOLS = { pnpm: '10.34.9', '@yarnpkg/cli-dist': '4.18.1' };
 
 const GOES_THROUGH = {
   code: 0,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
@@ -70,8 +70,9 @@ describe('issue 21: webpack-dev-server.mjs', () => {
       await cp(join(RECIPES, part), join(project, part));
     for (const name of Object.keys(TOOLS))
       await symlink(join(tools, 'node_modules', name), join(project, 'node_modules', name));
-    const SITE = await makeSite({ 'index.js': "document.title = 'a bundle';" });
-    await writeFile(join(SITE, 'package.json'), '{ "main": "./index.js" }');
+    const SITE = await makeSite({});
+    await mkdir(join(SITE, 'src'));
+    await writeFile(join(SITE, 'src/index.js'), "document.title = 'a bundle';");
     const { port } = await startEcho();
     const env = { SITE, VNC_PORT: String(port) };
     const site = await startRecipe('webpack-dev-server.mjs', env, { folder: project });

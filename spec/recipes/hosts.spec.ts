@@ -91,8 +91,12 @@ describe('issue 21: an upgrade meets', () => {
     onCleanup(() => app.close());
     const runs: string[] = [];
     const add = (scope: Scope, prefix = '') => {
-      for (const hook of BEFORE) scope.addHook(hook, async () => void runs.push(prefix + hook));
-      scope.addHook('onSend', async () => void runs.push(`${prefix}onSend`));
+      const record = (name: string) => () => {
+        runs.push(prefix + name);
+        return Promise.resolve();
+      };
+      for (const hook of BEFORE) scope.addHook(hook, record(hook));
+      scope.addHook('onSend', record('onSend'));
     };
     const open = async () => {
       await app.listen({ port: 0, host: '127.0.0.1' });
@@ -107,13 +111,17 @@ describe('issue 21: an upgrade meets', () => {
 
   test("with middie, the onRequest hooks before middie's and no other hook of Fastify", async () => {
     const { app, runs, add, open } = listHooks();
-    app.addHook('onRequest', async (_request, reply) => {
+    app.addHook('onRequest', (_request, reply, done) => {
       runs.push('first');
       reply.raw.setHeader('X-Raw', 'yes');
+      done();
     });
     await app.register(middie);
     add(app);
-    app.register(async (scope) => add(scope, 'scope '), { prefix: '/tunnel' });
+    app.register((scope, _options, done) => {
+      add(scope, 'scope ');
+      done();
+    });
     const { port } = await startEcho();
     // middie gives the address that Fastify has found to Node's request.
     const tunnel = makeTunnel({
@@ -130,12 +138,13 @@ describe('issue 21: an upgrade meets', () => {
     const { app, runs, add, open } = listHooks();
     const tunnel = await makeEcho();
     add(app);
-    app.register(async (scope) => {
+    app.register((scope, _options, done) => {
       add(scope, 'scope ');
       scope.get('/tunnel', (request, reply) => {
         reply.hijack();
         tunnel(request.raw, reply.raw, () => reply.raw.end());
       });
+      done();
     });
     await open();
     expect(runs).toEqual(BEFORE.flatMap((hook) => [hook, `scope ${hook}`]));
