@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { onCleanup } from '../support/cleanup.js';
 import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf } from '../support/servers.js';
+import { until } from '../support/wait.js';
 
 async function serve(listener: RequestListener): Promise<Server> {
   makeTunnel({ server: { port: 1 } });
@@ -40,6 +41,19 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
     await closed;
   });
 
+  test('after the close of the last tunnel, close() closes an idle connection at once', async () => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    const server = createServer((_req, res) => void res.end());
+    server.keepAliveTimeout = 60_000;
+    await listen(server);
+    await requestTunnel(portOf(server), '/').answer();
+    await tunnel.close({ timeout: 0.1 });
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    await until(() => !Object.hasOwn(server, 'closeIdleConnections'));
+  });
+
   test('a connection that continued with another request is not idle', async () => {
     let finish: () => void = () => undefined;
     const server = await serve((req, res) => {
@@ -61,9 +75,14 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     const server = createServer((_req, res) => void res.end());
     await listen(server);
-    await requestTunnel(portOf(server), '/').answer();
+    const client = requestTunnel(portOf(server), '/');
+    await client.answer();
     expect(Object.hasOwn(server, 'closeAllConnections')).toBe(true);
     await tunnel.close({ timeout: 0.1 });
+    expect(Object.hasOwn(server, 'emit')).toBe(false);
+    // The methods know the idle connection, until the connection ends.
+    client.socket.destroy();
+    await until(() => !Object.hasOwn(server, 'closeAllConnections'));
     for (const name of ['closeAllConnections', 'closeIdleConnections', 'emit'])
       expect(Object.hasOwn(server, name)).toBe(false);
   });

@@ -204,7 +204,7 @@ function manifestOf(folder: string): Manifest {
 }
 
 /** Never rejects: a test compares the whole result, so a failed test shows the output. */
-function run(
+export function run(
   command: string,
   args: string[],
   cwd: string,

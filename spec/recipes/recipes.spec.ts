@@ -18,7 +18,7 @@ import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { filled } from '../shared/replica-sites.js';
 import { askRedis, startRedis } from '../support/redis.js';
-import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
+import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import {
   accepts,
   closedPort,
@@ -32,55 +32,12 @@ import {
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { startSshd } from '../support/sshd.js';
 import { holds, sleep, until } from '../support/wait.js';
+import { echoes, guards, knock, PATH, start, startEdited } from './guarded.js';
 import { logIn, makeProject, request } from './recipe.js';
 import { JWT_SECRET, PASSWORD, RECIPES, startRecipe, type Site } from './start.js';
 
-const PATH = '/vnc/websockify';
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const ANN = new URLSearchParams({ username: 'ann', password: PASSWORD }).toString();
-
-/** Starts a recipe with an echo as backend. */
-async function start(file: string, env: Record<string, string> = {}) {
-  const { port } = await startEcho();
-  return startRecipe(file, { VNC_PORT: String(port), ...env });
-}
-
-/** Starts a copy of a recipe with some text replaced. */
-async function startEdited(file: string, edits: readonly [from: string | RegExp, to: string][]) {
-  let text = await readFile(join(RECIPES, file), 'utf8');
-  for (const [from, to] of edits) {
-    const edited = text.replace(from, to);
-    expect(edited, String(from)).not.toBe(text);
-    text = edited;
-  }
-  const folder = await makeProject(file, text);
-  for (const part of ['accounts.mjs', 'desktop-page.mjs', 'login-form.mjs'])
-    await cp(join(RECIPES, part), join(folder, part));
-  const { port } = await startEcho();
-  return startRecipe(file, { VNC_PORT: String(port) }, { folder });
-}
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
-
-async function knock(socket: Socket, headers = {}, path = PATH): Promise<RawAnswer & { body: string }> {
-  const client = new RawClient(socket).send(handshake(path, headers));
-  const answer = await client.answer();
-  // nginx keeps the connection open.
-  const body = answer.status === 101 ? '' : await client.take(Number(answer.headers['content-length']));
-  return { ...answer, body: body.toString() };
-}
-
-/** Expects 401 without the login, from the first request on, and an open tunnel with the login. */
-async function guards({ dial }: { dial: () => Socket }): Promise<RawClient> {
-  expect((await knock(dial())).status).toBe(401);
-  const client = await openRaw(dial(), PATH, await logIn(dial()));
-  await echoes(client);
-  expect((await knock(dial())).status).toBe(401);
-  return client;
-}
 
 describe.each(['sessions.mjs', 'passport.mjs'])('%s', (name) => {
   test('the login opens the tunnel and the logout ends it', async () => {

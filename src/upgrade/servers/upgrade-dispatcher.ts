@@ -42,7 +42,7 @@ export class UpgradeDispatcher {
   constructor(server: Server) {
     this.#server = server;
     this.#destinations = new Destinations(server, (listener) => listener === this.#marker);
-    this.#connections = new TrackedConnections(server);
+    this.#connections = TrackedConnections.of(server);
     this.#hadEmit = Object.hasOwn(server, 'emit');
     const { emit } = server as unknown as { emit: Emit };
     this.#originalEmit = emit;
