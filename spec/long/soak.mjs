@@ -1,11 +1,15 @@
 // A soak of the built package: README.md says what is checked. `--seconds 7200 --out soak.jsonl`. SIGTERM ends the run early, with a verdict.
+import console from 'node:console';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { clearInterval, setInterval } from 'node:timers';
+import { performance } from 'node:perf_hooks';
 import { startBackends } from './soak/backends.mjs';
 import { Clients } from './soak/clients.mjs';
 import { familyOf, startCommand, startRedis } from './soak/processes.mjs';
@@ -35,7 +39,8 @@ for (const name of ['recordings', 'tokens']) mkdirSync(join(folder, name));
 if (values.out) writeFileSync(values.out, '');
 
 let isStopped = false;
-const stopping = new AbortController();
+const stopping = new globalThis.AbortController();
+setMaxListeners(0, stopping.signal);
 for (const signal of ['SIGTERM', 'SIGINT'])
   process.on(signal, () => {
     isStopped = true;
@@ -43,8 +48,6 @@ for (const signal of ['SIGTERM', 'SIGINT'])
   });
 
 const faults = [];
-for (const event of ['uncaughtException', 'unhandledRejection'])
-  process.on(event, (error) => faults.push(`${event} of the clients: ${error?.stack ?? error}`));
 const sessions = new Map();
 const backends = await startBackends(sessions, faults);
 const redis = await startRedis(folder);
@@ -102,7 +105,7 @@ async function quiet() {
   if (open !== 0 || opening !== 0 || leaving !== 0 || loads.length > 0)
     faults.push(`left over: ${open} open, ${opening} opening, ${leaving} old objects, loads ${loads}`);
   if (!up) faults.push('the shared state is down although Redis runs');
-  for (let left = 100; ; left--) {
+  for (let left = 600; ; left--) {
     const { processes, used } = await redis.slots();
     if (processes === 1 && Object.keys(used).length === 0) break;
     if (left === 0) {
@@ -119,7 +122,7 @@ async function quiet() {
 }
 
 async function untilIdle() {
-  for (let left = 300; ; left--) {
+  for (let left = 600; ; left--) {
     const now = await server.ask('sample');
     if (left === 0 || (now.open + now.opening + now.leaving + now.loads.length === 0 && now.up)) return now;
     await sleep(100);
@@ -128,6 +131,8 @@ async function untilIdle() {
 
 // The processes have started: a busy machine takes seconds for this.
 started = performance.now();
+for (const event of ['uncaughtException', 'unhandledRejection'])
+  process.on(event, (error) => faults.push(`${event} of the clients: ${error?.stack ?? error}`));
 const sampler = setInterval(() => void sample(false).catch(() => undefined), 10_000);
 say(`soak of ${seconds} s in rounds of ${round} s, process ${process.pid}`);
 clients.start(Number(values.workers));

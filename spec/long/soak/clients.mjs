@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { randomBytes, randomInt } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { performance } from 'node:perf_hooks';
 import { SignJWT } from 'jose';
 import { checkEnd } from './checks.mjs';
 import { fetchPage } from './pages.mjs';

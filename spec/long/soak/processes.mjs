@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
@@ -27,7 +28,7 @@ export async function startRedis(folder) {
   let child;
   const start = async () => {
     child = spawn('redis-server', [...args, '--dir', join(folder, 'redis')], { stdio: 'ignore' });
-    for (let left = 100; left > 0; left--) {
+    for (let left = 600; left > 0; left--) {
       if ((await ask.ping().catch(() => undefined)) === 'PONG') return;
       await sleep(100);
     }
@@ -84,7 +85,7 @@ export async function startCommand(dist, folder, backend) {
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => (output = (output + String(chunk)).slice(-5000)));
   const prints = async (pattern) => {
-    for (let left = 200; left > 0; left--) {
+    for (let left = 1200; left > 0; left--) {
       const match = pattern.exec(output);
       if (match) return match;
       if (child.exitCode !== null) break;

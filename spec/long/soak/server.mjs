@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import express from 'express';
 import session from 'express-session';
@@ -98,7 +99,7 @@ function nameOf({ url }) {
 async function sample() {
   for (let times = 0; times < 2; times++) {
     globalThis.gc();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
   const resources = {};
@@ -166,7 +167,7 @@ const ASKS = {
 // A parent that has died left no one to report to.
 process.on('disconnect', () => isClosed || process.exit(1));
 process.on('message', async ({ id, ask, data }) => process.send({ id, answer: await ASKS[ask](data) }));
-for (let left = 200; !shared.up && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 50));
+for (let left = 200; !shared.up && left > 0; left--) await sleep(50);
 current = makeTunnel();
 const listen = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 await Promise.all([listen(http1), listen(http2)]);

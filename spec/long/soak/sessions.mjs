@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { performance } from 'node:perf_hooks';
 import { UPDATE, WISH } from './backends.mjs';
 import { frame } from './wire.mjs';
 

@@ -55,7 +55,7 @@ export class Trouble {
 
   /** Resolves when the shared state and the store of tokens are back. */
   async settle() {
-    for (let left = 300; left > 0; left--) {
+    for (let left = 600; left > 0; left--) {
       const { up, tokens } = await this.site.server.ask('ready');
       if (up && tokens) return;
       await sleep(100);

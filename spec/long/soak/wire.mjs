@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
 
 /** Milliseconds for one wait. Far above everything that a tunnel may take. */
 const PATIENCE = 60_000;
