@@ -25,6 +25,8 @@ const { values } = parseArgs({
     round: { type: 'string' },
     out: { type: 'string' },
     dist: { type: 'string', default: join(here, '../../dist') },
+    // Only these kinds of sessions, such as slow,echo: to look at a fault.
+    kinds: { type: 'string' },
     workers: { type: 'string', default: '6' },
   },
 });
@@ -47,7 +49,12 @@ for (const signal of ['SIGTERM', 'SIGINT'])
     stopping.abort();
   });
 
+/** A list that tells each fault at once. */
 const faults = [];
+faults.push = (fault) => {
+  say(`FAULT ${fault}`);
+  return Array.prototype.push.call(faults, fault);
+};
 const sessions = new Map();
 const backends = await startBackends(sessions, faults);
 const redis = await startRedis(folder);
@@ -72,6 +79,7 @@ const clients = new Clients({
   ports: backends.ports,
   recordings: join(folder, 'recordings'),
   RecordingReader,
+  kinds: values.kinds?.split(','),
   longest: Math.min(150, round * 0.8),
 });
 const trouble = new Trouble({ server, redis, command, clients, faults, round });
@@ -166,7 +174,6 @@ if (rows.length === 0) say('too few quiet samples for a slope');
 for (const [text, count] of Object.entries(warnings)) say(`warning (${count}): ${text}`);
 say(`${clients.details()}; ${trouble.summary()}`);
 say(`${((used / elapsed()) * 100).toFixed(1)} % of a core by server, command and clients`);
-for (const fault of faults.slice(0, 50)) say(`FAULT ${fault}`);
 const isGood = faults.length === 0 && rows.every(({ isFlat }) => isFlat) && clients.isBusy();
 say(isGood ? 'verdict: good' : `verdict: BAD (${faults.length} faults)`);
 process.exitCode = isGood ? 0 : 1;

@@ -88,10 +88,13 @@ export class Clients {
   }
 
   async #one() {
-    const way = ['plain', 'plain', 'ticket', 'file', 'jwt', 'redis', 'command', 'refused'][randomInt(8)];
+    const way = this.#site.kinds
+      ? 'plain'
+      : ['plain', 'plain', 'ticket', 'file', 'jwt', 'redis', 'command', 'refused'][randomInt(8)];
     if (way === 'refused') return this.#refused();
     if (way === 'command') return this.#session(PLAIN[randomInt(PLAIN.length)], way);
-    const kind = anyKind();
+    const { kinds } = this.#site;
+    const kind = kinds ? kinds[randomInt(kinds.length)] : anyKind();
     // A token or a ticket leads to the backend of bytes, without the options of another path.
     const isOwn = KINDS[kind].path !== undefined || kind === 'logged-out';
     return this.#session(kind, isOwn ? 'plain' : way);
@@ -105,10 +108,11 @@ export class Clients {
     sessions.set(id, session);
     const since = performance.now();
     let cookie;
+    let wire;
     const logOut = () => fetchPage(server.http1, '/logout', cookie);
     try {
       if (way !== 'command') ({ cookie } = await fetchPage(server.http1, `/login/${user}`));
-      const wire = await this.#open(session, way, cookie);
+      wire = await this.#open(session, way, cookie);
       const plan = KINDS[kind];
       await plan.run(session, wire, {
         faults,
@@ -127,7 +131,13 @@ export class Clients {
       const name = `${way} ${kind} of session ${id}: ${error.message}`;
       if (error instanceof Refused && this.#excuses(error.status, since))
         this.#count(this.#ends, `refused ${error.status}`);
-      else faults.push(name);
+      else {
+        const open = (await server.ask('open')).filter(({ url }) => url.split('?')[0].endsWith(`/${id}`));
+        const way = session.isHttp2 ? 'h2' : 'h1';
+        faults.push(
+          `${name} (${way}, backend ${session.backend?.readyState} ${session.backend?.writableLength}, server ${JSON.stringify(open)}, Close ${wire?.code}, ${wire?.isEnded ? 'ended' : 'open'}, ${wire?.length} bytes)`,
+        );
+      }
     } finally {
       sessions.delete(id);
       if (cookie) await logOut();

@@ -130,6 +130,7 @@ async function sample() {
 
 const ASKS = {
   sample,
+  open: () => current.tunnels(),
   warnings: () => Object.fromEntries(warnings),
   async ticket({ user, port }) {
     try {
