@@ -10,8 +10,8 @@ import { fetchPage } from './pages.mjs';
 import { anyKind, KINDS, PLAIN } from './sessions.mjs';
 import { openHttp1, openHttp2, Refused } from './wire.mjs';
 
-/** Answers that a restart of Redis, a clock step or a reload of the command may cause; at all other times they are faults. */
-const EXCUSED = { redis: [429, 500, 502, 503, 504], clock: [401, 404], command: [502, 503] };
+/** Answers that a restart of Redis, a clock step or a reload may cause (close() refuses requests before their 101 with 503); at all other times they are faults. */
+const EXCUSED = { redis: [429, 500, 502, 503, 504], clock: [401, 404], command: [502, 503], reload: [503] };
 
 export class Clients {
   finished = 0;

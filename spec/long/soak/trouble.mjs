@@ -50,7 +50,9 @@ export class Trouble {
   /** Old tunnels may go on for a third of a round, then get a Close. */
   async #reload() {
     this.counts.reloads++;
-    await this.site.server.ask('reload', { grace: Math.round(this.site.round / 3), spread: 1, timeout: 5 });
+    const grace = Math.round(this.site.round / 3);
+    const reload = () => this.site.server.ask('reload', { grace, spread: 1, timeout: 5 });
+    await this.site.clients.during('reload', reload, 1000);
   }
 
   /** Resolves when the shared state and the store of tokens are back. */
