@@ -233,6 +233,6 @@ export class Clients {
 
   /** Whether the run has moved bytes at all. */
   isBusy() {
-    return this.finished > 10 && this.#bytes > 100_000;
+    return this.finished > 5 && this.#bytes > 10_000;
   }
 }
