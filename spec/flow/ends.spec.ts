@@ -28,6 +28,19 @@ describe('when the backend', () => {
     });
   });
 
+  test('ends after many bytes, a client that has answered the Close keeps its slot only for closeTimeout', async () => {
+    // Found by the soak: for a slow line, the wait for the answer may take thirty times closeTimeout; the wait after the answer must not.
+    const flow = await openFlow({ closeTimeout: 0.2 });
+    const all = Buffer.alloc(1_500_000, 'to the last byte ');
+    flow.backend.end(all);
+    await flow.client.payload(all.length);
+    expect(await flow.client.close()).toMatchObject({ code: 1000 });
+    const started = performance.now();
+    flow.client.send(closeFrame(1000));
+    expect(await flow.over()).toMatchObject({ code: 1000, bytesOut: all.length });
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+
   test('ends before it sent anything, the client gets Close 1000', async () => {
     const flow = await openFlow();
     flow.backend.end();

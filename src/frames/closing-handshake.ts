@@ -114,6 +114,8 @@ export class ClosingHandshake {
       if (isLate) this.#answerLater(ending.code, answer);
       else this.#send(ending.code, answer);
     }
+    // The peer's Close leaves nothing to wait for on a slow line: a peer that keeps its connection open gets `closeTimeout`, not minutes.
+    this.#clock?.endPatience();
     this.begin(ending);
     // The receiver of the payload has a separate deadline.
     if (this.isAnswerDue) this.#clock?.stop();

@@ -55,6 +55,12 @@ export class CloseClock {
   /** A function for all clocks: a closure for each would cost memory. */
   static readonly #onInterval = (clock: CloseClock): void => clock.#tick();
 
+  /** Grants no more patience: the deadline starts again without it. */
+  endPatience(): void {
+    this.#patience = undefined;
+    this.#idle = 0;
+  }
+
   #tick(): void {
     const { closeTimeout, drainTimeout = Infinity } = this.#times;
     const most = Math.ceil(Math.max(drainTimeout, closeTimeout) / (closeTimeout / SAMPLES));

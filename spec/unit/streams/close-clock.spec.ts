@@ -31,6 +31,16 @@ describe('issue 12, case 20: the timeout closeTimeout', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('starts again without patience', async () => {
+    const { clock, state } = start({ closeTimeout: 10 }, 300);
+    await pass(100);
+    clock.endPatience();
+    await pass(7.4);
+    expect(state.expired).toEqual([]);
+    await pass(2.7);
+    expect(state.expired).toEqual(['closeTimeout']);
+  });
+
   test('starts again as long as bytes move', async () => {
     const { state } = start({ closeTimeout: 10, drainTimeout: 900 });
     state.moves = true;

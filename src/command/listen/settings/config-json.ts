@@ -164,7 +164,9 @@ export function readJsonConfig(text: string, file: string): Config {
   const errors = [
     ...problems,
     ...errorsOf(() => checkNames(value, WHOLE_FILE, { ...OWN, ...JSON_TUNNEL })),
-    ...(problems.length + twice.length > 0 ? [] : errorsOf(() => void readOptions(tunnel()))),
+    ...(problems.length + twice.length > 0 || value === null
+      ? []
+      : errorsOf(() => void readOptions(tunnel()))),
   ];
   const found = [
     ...twice,

@@ -1,0 +1,5 @@
+// In place of vitest in the bundle of the long fuzz.
+export const afterEach = () => undefined;
+export const expect = () => undefined;
+export const test = () => undefined;
+export const onTestFinished = () => undefined;
