@@ -8,7 +8,7 @@ export function limitsOf(view = window) {
   if (navigator.clipboard === undefined)
     limits.push('Clipboard of this computer: over http, a page cannot read it. Paste with the keyboard.');
   // https://wicg.github.io/keyboard-lock/ A phone's keyboard has no such keys.
-  if (navigator.keyboard?.lock === undefined && view.matchMedia('(any-pointer: fine)').matches)
+  if (navigator.keyboard?.lock === undefined && !view.matchMedia('(pointer: coarse)').matches)
     limits.push('Keys such as Alt Tab and Ctrl W: this browser keeps them. Send others with “Keys”.');
   return limits;
 }

@@ -29,8 +29,9 @@ export function setUpClipboard(terminal) {
     const selection = terminal.getSelection();
     const text = selection || visibleText(terminal);
     try {
-      await copyText(text);
-      say(selection ? 'Copied the selection' : 'Copied what is visible');
+      if (text !== '') await copyText(text);
+      if (text === '') say('There is nothing to copy');
+      else say(selection ? 'Copied the selection' : 'Copied what is visible');
     } catch {
       say('The browser did not allow copying');
     }

@@ -42,8 +42,8 @@ async function startSecureDemo() {
   return { demo, recorder, protocols, url: `https://127.0.0.1:${demo.port}` };
 }
 
-/** A desktop of ada without a browser. */
-async function openDesktop(url: string): Promise<WebSocket> {
+/** Opens a desktop of ada without a browser. `closed` resolves to the close code. */
+async function openDesktop(url: string): Promise<{ closed: Promise<unknown> }> {
   const login = request(`${url}/login`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -59,7 +59,7 @@ async function openDesktop(url: string): Promise<WebSocket> {
   });
   onCleanup(() => socket.terminate());
   await once(socket, 'open');
-  return socket;
+  return { closed: once(socket, 'close').then(([code]: unknown[]) => code) };
 }
 
 /** The text of the terminal. */
@@ -102,12 +102,12 @@ describe.each(CASES)('issue 21, point 1: %s over https', (name, programs, start,
       await until(async () => (await page.evaluate(shownText)).includes('six=42.'));
       await shoot(page, `${name}-terminal`);
 
-      const ada = await openDesktop(url);
+      const { closed } = await openDesktop(url);
       await page.goto(`${url}/admin/`);
       await page.waitForSelector('#connection[data-state="live"]');
       await page.click('#rows .button-end');
       await page.click('#end-send');
-      expect((await once(ada, 'close'))[0]).toBe(1008);
+      expect(await closed).toBe(1008);
       await page.waitForFunction(() => document.querySelectorAll('#rows tr:not(.gone)').length === 0);
       await shoot(page, `${name}-admin`);
 

@@ -78,10 +78,10 @@ describe('issue 21, point 1: a browser that lacks something', () => {
     readonly limitsOf: (view: object) => readonly string[];
   }
   const LIMITS: string = '../../demo/public/limits.js';
-  const view = (has: { fullscreen?: boolean; clipboard?: object; keyboard?: object }, mouse = true) => ({
+  const view = (has: { fullscreen?: boolean; clipboard?: object; keyboard?: object }, isPhone = false) => ({
     document: { fullscreenEnabled: has.fullscreen ?? false },
     navigator: { clipboard: has.clipboard, keyboard: has.keyboard },
-    matchMedia: () => ({ matches: mouse }),
+    matchMedia: () => ({ matches: isPhone }),
   });
 
   test('is told what it lacks, and no more', async () => {
@@ -93,7 +93,7 @@ describe('issue 21, point 1: a browser that lacks something', () => {
       expect.stringMatching(/^Clipboard .* over http/),
     ]);
     expect(limitsOf(view({ fullscreen: true, clipboard: {} }))).toEqual([expect.stringMatching(/Ctrl W/)]);
-    expect(limitsOf(view({ fullscreen: true, clipboard: {} }, false))).toEqual([]);
+    expect(limitsOf(view({ fullscreen: true, clipboard: {} }, true))).toEqual([]);
   });
 
   test('over http gets a card for a VNC server that encrypts, and does not try again', () => {
