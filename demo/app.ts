@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:net';
 import express, { type Request } from 'express';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'express-wstunnel';
@@ -12,6 +12,7 @@ import { NOVNC, PUBLIC, showPage } from './pages.js';
 import { startRecordings } from './recordings/index.js';
 import { desktopRights } from './rights.js';
 import { Accounts, ADMINISTRATOR, MemoryRoles, TRAINEE, type Account, type RoleStore } from './roles.js';
+import { createWebServer, trackConnections, type Certificate } from './server.js';
 import { showStoreError } from './store-error.js';
 import type { ShellsOptions } from './terminal/shells.js';
 
@@ -34,6 +35,8 @@ export interface DemoOptions extends Place {
   terminal?: ShellsOptions;
   /** The name of the desktop on the page. */
   desktop: string;
+  /** The certificate and the private key for https, with HTTP/2 for browsers that use it. Default: http. */
+  tls?: Certificate;
   /** Default: a random secret, and a store in memory. */
   sessions?: Sessions;
   /** The state that several demos share. Default: none. */
@@ -86,7 +89,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       store: options.sessions?.store ?? new session.MemoryStore(),
       resave: false,
       saveUninitialized: false,
-      cookie: { httpOnly: true, sameSite: 'lax' },
+      cookie: { httpOnly: true, sameSite: 'lax', secure: options.tls !== undefined },
     }),
   );
 
@@ -160,7 +163,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   app.use(showStoreError);
 
-  const server = createServer(app);
+  const server = createWebServer(app, options.tls);
+  const closeConnections = trackConnections(server);
   const port = await listen(server, options);
   return {
     server,
@@ -170,7 +174,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       const closed = once(server, 'close');
       server.close();
       await Promise.all([tunnel.close({ timeout: 2 }), terminal?.close()]);
-      server.closeAllConnections();
+      closeConnections();
       await closed;
     },
   };

@@ -1,11 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { parseArgs } from 'node:util';
 import { isLoopback } from './names.js';
 import { NOVNC, PUBLIC, XTERM } from './pages.js';
 import { isInstalled } from './programs.js';
 import { ADMINISTRATOR, TRAINEE } from './roles.js';
+import type { Certificate } from './server.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
 export const HELP = `A noVNC page behind a login, on express-wstunnel.
@@ -34,6 +36,8 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   --input-idle SECONDS
                       without a key or pointer event, until a desktop is closed (600; 0 never)
   --record FOLDER     record every desktop into the folder
+  --cert FILE         https and HTTP/2: the certificate, in PEM form
+  --key FILE          the private key, unless the certificate's file contains it
 `;
 
 export class UsageError extends Error {}
@@ -63,6 +67,8 @@ export interface Arguments {
   /** Undefined for the embedded desktop. */
   readonly vnc: Target | typeof desktopOf | undefined;
   readonly desktop: string;
+  /** The certificate and the private key for https. Undefined: http. */
+  readonly tls: Certificate | undefined;
   /** The number of processes. */
   readonly replicas: number;
 }
@@ -97,6 +103,8 @@ export function readArguments(given: string[]): Arguments | undefined {
       'input-idle': { type: 'string', default: '600' },
       terminal: { type: 'boolean', default: false },
       record: { type: 'string' },
+      cert: { type: 'string' },
+      key: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -116,6 +124,9 @@ export function readArguments(given: string[]): Arguments | undefined {
       '--spawn and --replicas exclude each other: each process would start its own desktop.',
     );
   if (values.terminal) refuseTerminal(host, replicas);
+  const tls = readCertificate(values.cert, values.key);
+  if (tls && replicas > 1)
+    throw new UsageError('--cert and --replicas exclude each other: the balancer passes on plain http.');
   const missing = spawn ? missingForDesktops() : replicas > 1 ? missingForReplicas() : undefined;
   if (missing !== undefined) throw new UsageError(missing);
   return {
@@ -133,6 +144,7 @@ export function readArguments(given: string[]): Arguments | undefined {
     terminal: values.terminal,
     record: values.record === undefined ? undefined : readFolder(values.record),
     replicas,
+    tls,
     ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
   };
 }
@@ -164,11 +176,33 @@ function readVncPassword(vnc: string | undefined, file: string | undefined): str
 }
 
 function readFirstLine(file: string): string {
+  return read('--vnc-password-file', file).split(/\r?\n/)[0] ?? '';
+}
+
+function read(option: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '';
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`--vnc-password-file: the demo cannot read "${file}": ${(error as Error).message}`);
+    throw new UsageError(`${option}: the demo cannot read "${file}": ${(error as Error).message}`);
   }
+}
+
+/** Reads the files, and checks that the key belongs to the certificate. */
+function readCertificate(certFile: string | undefined, keyFile: string | undefined): Arguments['tls'] {
+  if (certFile === undefined) {
+    if (keyFile === undefined) return undefined;
+    throw new UsageError('--key is the private key of a certificate: give --cert too.');
+  }
+  const tls = { cert: read('--cert', certFile), key: read('--key', keyFile ?? certFile) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    const key = keyFile === undefined ? '' : ` with --key "${keyFile}"`;
+    throw new UsageError(
+      `--cert "${certFile}"${key}: give a certificate and its private key in PEM form. ${(error as Error).message}`,
+    );
+  }
+  return tls;
 }
 
 /** A shell is more than a desktop: never on the network, and never in several processes, of which one has the shell. */

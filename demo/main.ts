@@ -31,7 +31,7 @@ try {
 
 async function main(given: Arguments): Promise<void> {
   const { host, port = DEFAULT_PORT, username, password, adminPassword, traineePassword } = given;
-  const { inputIdle, record, desktop, replicas } = given;
+  const { inputIdle, record, desktop, replicas, tls } = given;
   let running: Running | undefined;
   // The chart on the desktop shows the bytes that the tunnels carry.
   const traffic = () => running?.carried() ?? { bytesIn: 0, bytesOut: 0 };
@@ -51,6 +51,7 @@ async function main(given: Arguments): Promise<void> {
       ...{ host, port, tries, username, password, adminPassword, traineePassword, inputIdle, desktop },
       ...(record !== undefined && { record }),
       ...(vncPassword !== undefined && { vncPassword }),
+      ...(tls && { tls }),
     };
     running =
       // readArguments() excludes --spawn with --replicas.
@@ -69,7 +70,7 @@ async function main(given: Arguments): Promise<void> {
 /** Prints where the demo is, and its logins. */
 function say(given: Arguments, running: Running): void {
   const { port = DEFAULT_PORT, username, password, adminPassword, traineePassword, desktop, record } = given;
-  const url = `http://${shownHost(given.host)}:${running.port}/`;
+  const url = `http${given.tls ? 's' : ''}://${shownHost(given.host)}:${running.port}/`;
   const moved = port !== 0 && running.port !== port ? `   (port ${port} is in use)` : '';
   const shown = (isRandom: boolean, text: string, option: string) =>
     isRandom ? text : `(as given by ${option})`;

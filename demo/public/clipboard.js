@@ -1,5 +1,6 @@
 // The clipboard panel: text to and from the desktop.
 import { byId } from './dom.js';
+import { copyText } from './limits.js';
 import { setUpPanel } from './panel.js';
 
 const panel = byId('clipboard-panel');
@@ -56,7 +57,7 @@ export function setUpClipboard(deliver) {
   });
   copy.addEventListener('click', async () => {
     try {
-      await navigator.clipboard.writeText(text.value);
+      await copyText(text.value);
       say('Copied to this computer', 'good');
     } catch {
       text.focus();

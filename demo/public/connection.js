@@ -12,7 +12,8 @@ const inputMessages = [4, 5, 255];
  * Starts an attempt. The callbacks in `on`: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
  * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`, `input()` for each key or pointer event that is sent.
  *
- * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
+ * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, needsHttps,
+ * byUser }`.
  */
 export function openConnection({ target, url, credentials, on }) {
   const outcome = {
@@ -23,6 +24,7 @@ export function openConnection({ target, url, credentials, on }) {
     security: undefined, // The VNC server's reason for refusing the credentials.
     viewerError: false, // noVNC ended the connection because of an error.
     timedOut: false,
+    needsHttps: false, // The VNC server encrypts, for which a page needs https.
     byUser: false,
   };
   let ended = false;
@@ -91,6 +93,13 @@ export function openConnection({ target, url, credentials, on }) {
   });
   rfb.addEventListener('serververification', ({ detail }) => {
     clearTimeout(timer);
+    // Over http, a page has no SubtleCrypto, with which noVNC encrypts.
+    if (window.crypto.subtle === undefined) {
+      outcome.needsHttps = true;
+      rfb.disconnect();
+      end();
+      return;
+    }
     on.verify(detail.publickey);
   });
   rfb.addEventListener('clipboard', ({ detail }) => on.clipboard(detail.text));

@@ -173,8 +173,9 @@ function refused(status, reason) {
 const statusOf = (code) => (code >= 4400 && code <= 4599 ? code - 4000 : undefined);
 
 /** Can the answer of `/whoami` explain the outcome better? */
-export const worthAsking = ({ code, connected, security, viewerError, timedOut, byUser }) =>
+export const worthAsking = ({ code, connected, security, viewerError, timedOut, needsHttps, byUser }) =>
   !byUser &&
+  !needsHttps &&
   !viewerError &&
   !timedOut &&
   security === undefined &&
@@ -209,6 +210,16 @@ export function explain(outcome, session) {
       icon: 'lock',
       retry: false,
       action: 'Try again',
+      detail: undefined,
+    });
+  }
+  if (outcome.needsHttps) {
+    return because({
+      state: 'refused',
+      title: 'This desktop needs https',
+      text: 'The VNC server encrypts (RA2), which browsers allow to pages over https and at localhost only.',
+      icon: 'lock',
+      retry: false,
       detail: undefined,
     });
   }

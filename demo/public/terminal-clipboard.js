@@ -1,5 +1,6 @@
 // Copy and paste: Ctrl Shift C and V, as in other terminals, and the buttons of the page. Ctrl C stays the interrupt.
 import { byId } from './dom.js';
+import { copyText } from './limits.js';
 
 const toast = byId('toast');
 let timer;
@@ -28,8 +29,9 @@ export function setUpClipboard(terminal) {
     const selection = terminal.getSelection();
     const text = selection || visibleText(terminal);
     try {
-      await navigator.clipboard.writeText(text);
-      say(selection ? 'Copied the selection' : 'Copied what is visible');
+      if (text !== '') await copyText(text);
+      if (text === '') say('There is nothing to copy');
+      else say(selection ? 'Copied the selection' : 'Copied what is visible');
     } catch {
       say('The browser did not allow copying');
     }
@@ -42,9 +44,11 @@ export function setUpClipboard(terminal) {
       terminal.paste(text);
       if (text === '') say('The clipboard has no text');
     } catch {
-      say(
-        hasTouch ? 'The browser did not allow pasting' : 'The browser did not allow it: press Ctrl Shift V',
-      );
+      const why =
+        navigator.clipboard === undefined
+          ? 'Over http, a page cannot read the clipboard'
+          : 'The browser did not allow pasting';
+      say(hasTouch ? why : `${why}: press Ctrl Shift V`);
     }
     terminal.focus();
   }

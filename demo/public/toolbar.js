@@ -1,5 +1,6 @@
 // The toolbar: its texts, and the buttons that do not need the connection.
 import { byId, setIcon } from './dom.js';
+import { limitsOf, lockKeys } from './limits.js';
 
 const pill = byId('status');
 const full = byId('fullscreen');
@@ -89,6 +90,7 @@ function setUpFullScreen() {
   });
   document.addEventListener('fullscreenchange', () => {
     const on = document.fullscreenElement !== null;
+    lockKeys(on);
     const label = on ? 'Leave full screen' : 'Full screen';
     setIcon(full, on ? 'unfull' : 'full');
     full.setAttribute('aria-label', label);
@@ -107,10 +109,21 @@ function setUpHeight() {
   fit();
 }
 
+function showLimits() {
+  const items = limitsOf().map((text) => {
+    const item = document.createElement('li');
+    item.textContent = text;
+    return item;
+  });
+  byId('limits-list').replaceChildren(...items);
+  byId('limits').hidden = items.length === 0;
+}
+
 /** `refresh()` asks for the session again, when the menu opens. */
 export function setUpToolbar(refresh) {
   setUpFullScreen();
   setUpHeight();
+  showLimits();
   menu.addEventListener('toggle', (event) => {
     if (event.newState === 'open') void refresh();
   });

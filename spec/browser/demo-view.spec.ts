@@ -119,6 +119,98 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
     expect(recorder.pointers.some(({ buttons }) => buttons !== 0)).toBe(false);
   });
 
+  test(
+    'issue 21, point 1: a long press is a right click, two fingers scroll, and a turned phone fits the desktop',
+    { timeout: 60_000 },
+    async () => {
+      const { page, recorder, fingers } = await connect(...PHONE);
+      const touch = (type: 'touchStart' | 'touchEnd', touchPoints: Point[]) =>
+        fingers.send('Input.dispatchTouchEvent', { type, touchPoints });
+      const pressed = (buttons: number) => recorder.pointers.some((event) => event.buttons === buttons);
+      await touch('touchStart', [{ x: 200, y: 420 }]);
+      await holds(() => expect(pressed(4)).toBe(true));
+      await touch('touchEnd', []);
+      expect(pressed(1)).toBe(false);
+
+      const [left, right] = [150, 250];
+      const at = (y: number) => [
+        { x: left, y },
+        { x: right, y },
+      ];
+      await move(fingers, at(480), at(360));
+      // The wheel, down.
+      await holds(() => expect(pressed(16)).toBe(true));
+      expect(pressed(8)).toBe(false);
+      expect(recorder.keys).toEqual([]);
+
+      await page.setViewportSize({ width: 844, height: 390 });
+      await holds(async () => {
+        const box = await page.locator('#screen canvas').boundingBox();
+        expect(box?.width).toBeGreaterThan(390);
+        expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(390);
+      });
+    },
+  );
+
+  test(
+    'issue 21, point 1: in full screen, keys of the browser go to the desktop',
+    { timeout: 60_000 },
+    async () => {
+      const { page } = await connect();
+      await page.evaluate(() => {
+        const keyboard = (navigator as unknown as { keyboard: Record<string, () => unknown> }).keyboard;
+        for (const name of ['lock', 'unlock']) {
+          const own = keyboard[name]?.bind(keyboard);
+          keyboard[name] = () => {
+            document.body.dataset.keys = name;
+            return own?.();
+          };
+        }
+      });
+      await page.click('#fullscreen');
+      await page.waitForSelector('body[data-keys="lock"]');
+      await page.click('#fullscreen');
+      await page.waitForSelector('body[data-keys="unlock"]');
+      expect(await page.locator('#limits li').count()).toBe(0);
+    },
+  );
+
+  test(
+    'issue 21, point 1: no two controls of the toolbar overlap, also for a trainee',
+    { timeout: 60_000 },
+    async () => {
+      const { page } = await connect();
+      const overlaps = () => {
+        const shown = [...document.querySelectorAll('.toolbar-side > :not(.toolbar-rule)')]
+          .filter((element) => element.checkVisibility())
+          .map((element) => ({ id: element.id, box: element.getBoundingClientRect() }))
+          .filter(({ box }) => box.width > 0);
+        return shown
+          .filter(({ box }, at) => at > 0 && box.left < (shown[at - 1]?.box.right ?? 0) - 0.5)
+          .map(({ id }) => id);
+      };
+      for (const isTrainee of [false, true]) {
+        await page.evaluate((yes) => {
+          document.body.toggleAttribute('data-view-only', yes);
+          for (const id of ['hand', 'watching']) {
+            const element = document.getElementById(id);
+            if (element) element.hidden = id === 'watching' && !yes;
+          }
+          const words = document.querySelector('.pill-text');
+          if (words) words.textContent = 'Disconnected';
+        }, isTrainee);
+        for (const width of [
+          320, 340, 360, 380, 390, 412, 430, 441, 502, 521, 560, 641, 681, 721, 768, 981, 1181, 1361,
+        ]) {
+          await page.setViewportSize({ width, height: 700 });
+          // The page hides the hand, which has nothing to move here.
+          await page.evaluate(() => document.getElementById('hand')?.removeAttribute('hidden'));
+          expect(await page.evaluate(overlaps), `${width} ${isTrainee}`).toEqual([]);
+        }
+      }
+    },
+  );
+
   test('the hand moves the view with a mouse or the arrow keys', { timeout: 60_000 }, async () => {
     const { page, recorder } = await connect({ width: 800, height: 500 });
     await page.click('#scale');

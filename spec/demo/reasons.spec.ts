@@ -72,3 +72,32 @@ describe('issue 16: the text for a login that has ended', () => {
     expect(explain({ ...ended, code: 1001, reason: '' })).toMatchObject({ retry: true });
   });
 });
+
+describe('issue 21, point 1: a browser that lacks something', () => {
+  interface Limits {
+    readonly limitsOf: (view: object) => readonly string[];
+  }
+  const LIMITS: string = '../../demo/public/limits.js';
+  const view = (has: { fullscreen?: boolean; clipboard?: object; keyboard?: object }, isPhone = false) => ({
+    document: { fullscreenEnabled: has.fullscreen ?? false },
+    navigator: { clipboard: has.clipboard, keyboard: has.keyboard },
+    matchMedia: () => ({ matches: isPhone }),
+  });
+
+  test('is told what it lacks, and no more', async () => {
+    const { limitsOf } = (await import(LIMITS)) as Limits;
+    const all = { fullscreen: true, clipboard: {}, keyboard: { lock: () => undefined } };
+    expect(limitsOf(view(all))).toEqual([]);
+    expect(limitsOf(view({ ...all, fullscreen: false }))).toEqual([expect.stringMatching(/^Full screen/)]);
+    expect(limitsOf(view({ fullscreen: true, keyboard: all.keyboard }))).toEqual([
+      expect.stringMatching(/^Clipboard .* over http/),
+    ]);
+    expect(limitsOf(view({ fullscreen: true, clipboard: {} }))).toEqual([expect.stringMatching(/Ctrl W/)]);
+    expect(limitsOf(view({ fullscreen: true, clipboard: {} }, true))).toEqual([]);
+  });
+
+  test('over http gets a card for a VNC server that encrypts, and does not try again', () => {
+    const words = explain({ code: 0, reason: '', connected: false, opened: true, needsHttps: true });
+    expect(words).toMatchObject({ state: 'refused', title: 'This desktop needs https', retry: false });
+  });
+});

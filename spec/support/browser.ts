@@ -36,14 +36,17 @@ afterAll(async () => {
   await (await browser)?.close();
 });
 
-/** A browser with cookies and storage of its own, closed after the test. Flags need a process of its own. */
+/**
+ * A browser with cookies and storage of its own, closed after the test. Flags need a process of its own. Self-signed certificates are
+ * accepted.
+ */
 export async function startBrowser(
   viewport = { width: 1280, height: 800 },
   flags: readonly string[] = [],
   device: { hasTouch?: boolean; isMobile?: boolean; deviceScaleFactor?: number } = {},
 ): Promise<BrowserContext> {
   const browser = await (flags.length > 0 ? launch(flags) : (shared ??= launch()));
-  const context = await browser.newContext({ viewport, ...device });
+  const context = await browser.newContext({ viewport, ignoreHTTPSErrors: true, ...device });
   onCleanup(() => (flags.length > 0 ? browser.close() : context.close()));
   return context;
 }
