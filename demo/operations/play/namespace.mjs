@@ -19,7 +19,7 @@ export function playInside(script) {
   const child = spawn(
     'unshare',
     // prettier-ignore
-    ['--mount', '--net', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, script],
+    ['--mount', '--net', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, script, ...process.argv.slice(2)],
     { stdio: 'inherit', env: { ...process.env, OPERATIONS_BASE: base } },
   );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill('SIGKILL'));
@@ -59,7 +59,7 @@ export function buildMachine() {
     program() { cat > "bin/$1" && chmod 755 "bin/$1"; }
     program sudo <<'END'
 #!/bin/sh
-exec "$@"
+exec env "$@"
 END
     program express-wstunnel <<'END'
 #!/bin/sh
@@ -67,7 +67,7 @@ exec ${BASE}/node ${BASE}/package/dist/cli.js "$@"
 END
     program systemctl <<'END'
 #!/bin/sh
-answer=$(printf '%s\\n' "$*" | socat -t 60 - UNIX-CONNECT:/run/systemctl.sock)
+answer=$(printf '%s\\n' "$*" | socat -t 3600 - UNIX-CONNECT:/run/systemctl.sock)
 [ -z "$answer" ] || { printf '%s\\n' "$answer" >&2; exit 1; }
 END
   `;

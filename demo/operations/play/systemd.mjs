@@ -41,13 +41,15 @@ export class Systemd {
   async #run([verb, ...words]) {
     const options = words.filter((word) => word.startsWith('--'));
     const names = words.filter((word) => !word.startsWith('--')).flatMap((name) => this.#matching(name));
-    const each = (action) => Promise.all(names.map((name) => action(this.unit(name))));
+    const each = (action) => Promise.all(names.map(async (name) => action(this.unit(name))));
     if (verb === 'daemon-reload') return;
     if (verb === 'enable' && options.includes('--now')) await each((unit) => unit.start());
     else if (verb === 'start') await each((unit) => unit.start());
     else if (verb === 'stop') await each((unit) => unit.stop());
     else if (verb === 'restart') await each((unit) => unit.stop().then(() => unit.start()));
     else if (verb === 'reload') await each((unit) => unit.reload());
+    // Only what runs: one process that is down does not make the command fail.
+    else if (verb === 'try-reload-or-restart') await each((unit) => (unit.isActive ? unit.reload() : undefined));
     else if (verb === 'kill') await each((unit) => unit.kill(options[0]?.replace('--signal=', 'SIG')));
     else throw new Error(`the play has no systemctl ${verb}`);
   }
