@@ -42,7 +42,7 @@ for (const [name, event] of events) {
   if (failed > 0 && !day.load) break;
 }
 if (failed > 0)
-  for (const process of ['a', 'b'])
-    console.log(`\n${process}:\n${day.systemd.unit(`express-wstunnel@${process}`).output}`);
+  for (const name of ['express-wstunnel@a', 'express-wstunnel@b', 'haproxy'])
+    console.log(`\n${name}:\n${day.systemd.unit(name).output}`);
 console.log(`${played - failed} of ${events.length} events in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 process.exit(played - failed === events.length ? 0 : 1);

@@ -20,10 +20,9 @@ export async function diskFull(day) {
   let caughtUp;
   const seen = await day.watch(async () => {
     fillDisk();
-    for (const process of ['a', 'b'])
-      await day.until(`${process} reports the failed recordings`, () =>
-        day.systemd.unit(`express-wstunnel@${process}`).output.includes('WSTUNNEL_RECORD'),
-      );
+    await day.until('failed recordings are reported', () =>
+      ['a', 'b'].some((process) => /a recording failed: .*ENOSPC/.test(day.systemd.unit(`express-wstunnel@${process}`).output)),
+    );
     await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
     const last = `new-${day.load.visits - 5}`;
     await day.readme.run('room');

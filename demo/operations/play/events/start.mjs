@@ -16,10 +16,10 @@ export async function start(day) {
   const { stdout: ready } = await day.readme.run('start');
   day.expect(ready === 'ok\nok\n', `readyz says ${ready}`);
   await day.until('HAProxy passes connections on', () => servedSerial(day.authority.ca).catch(() => undefined));
-  await day.startLoad(8, 8);
+  await day.startLoad(8, 5);
   const homes = ['a', 'b'].map((process) => day.pathsOf(process).size);
   day.expect(Math.min(...homes) > 1, `tunnels of the processes: ${homes.join(' and ')}`);
-  return `8 tunnels, and 8 newcomers per second`;
+  return `8 tunnels, and 5 newcomers per second`;
 }
 
 /** A renewed certificate, and one that does not fit to its key. */
