@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plays a day in production on a machine of its own: README.md. Needs Linux and root, and the programs that README.md names.
 import console from 'node:console';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { setTimeout } from 'node:timers';
 import { fileURLToPath } from 'node:url';
@@ -44,5 +45,7 @@ for (const [name, event] of events) {
 if (failed > 0)
   for (const name of ['express-wstunnel@a', 'express-wstunnel@b', 'haproxy'])
     console.log(`\n${name}:\n${day.systemd.unit(name).output}`);
-console.log(`${played - failed} of ${events.length} events in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+console.log(
+  `${played - failed} of ${events.length} events in ${((performance.now() - begin) / 1000).toFixed(1)} s`,
+);
 process.exit(played - failed === events.length ? 0 : 1);

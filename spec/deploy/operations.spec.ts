@@ -73,7 +73,9 @@ describeWith('promtool')('the alert rules', () => {
     await promtool(['test', 'rules', pathOf('alerts.test.yml')]);
     const { groups } = parse(textOf('alerts.yml', FOLDER)) as Rules;
     const rules = groups.flatMap((group) => group.rules.map(({ alert }) => alert));
-    const tested = [...textOf('alerts.test.yml', FOLDER).matchAll(/alertname: (\w+)/g)].map(([, name]) => name);
+    const tested = [...textOf('alerts.test.yml', FOLDER).matchAll(/alertname: (\w+)/g)].map(
+      ([, name]) => name,
+    );
     expect(new Set(tested)).toEqual(new Set(rules));
     expect([...README.matchAll(/^\| `(Desk\w+)`/gm)].map(([, name]) => name)).toEqual(rules);
   });
@@ -92,7 +94,17 @@ function canPlay(): boolean {
   }
 }
 
-const PROGRAMS = ['haproxy', 'redis-server', 'prometheus', 'logrotate', 'openssl', 'socat', 'curl', 'ip', 'setpriv'];
+const PROGRAMS = [
+  'haproxy',
+  'redis-server',
+  'prometheus',
+  'logrotate',
+  'openssl',
+  'socat',
+  'curl',
+  'ip',
+  'setpriv',
+];
 const describePlay = canPlay() ? describeWith(...PROGRAMS) : describe.skip;
 
 describePlay('the day in production, played', () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firingAlerts } from './http.mjs';
 import { Load } from './load.mjs';
@@ -22,8 +23,8 @@ const POLL = 100;
 /** Milliseconds until something expected must have happened. */
 const DEADLINE = 15_000 * PATIENCE;
 
-/** Users who come and go, besides those of config.json: no user has more tunnels than `perUser` at once. */
-const NEWCOMERS = ['new-a', 'new-b', 'new-c', 'new-d'];
+/** Users besides those of config.json: no client of the load is at the limit `perUser`. */
+const MORE_USERS = ['carl', 'dora', 'emil', 'fay'];
 
 const CONFIG = '/etc/express-wstunnel/config.json';
 const LOGS = '/var/log/express-wstunnel';
@@ -40,7 +41,7 @@ export class Day {
   login = (user) => ({ user, password: this.passwordOf(user), ca: this.authority.ca });
 
   startLoad(count, newcomersPerSecond) {
-    this.load = new Load(this.login('ann'), NEWCOMERS.map(this.login));
+    this.load = new Load(['ann', ...MORE_USERS].map(this.login));
     return this.load.start(count, newcomersPerSecond);
   }
 
@@ -48,8 +49,8 @@ export class Day {
   scale() {
     const { ttl, ...times } = TIMES;
     const config = this.readConfig();
-    const auth = [...config.auth, ...NEWCOMERS.map((user) => `${user}:/etc/express-wstunnel/users/${user}`)];
-    for (const user of NEWCOMERS) {
+    const auth = [...config.auth, ...MORE_USERS.map((user) => `${user}:/etc/express-wstunnel/users/${user}`)];
+    for (const user of MORE_USERS) {
       const file = `/etc/express-wstunnel/users/${user}`;
       writeFileSync(file, randomBytes(12).toString('hex'), { mode: 0o640 });
       execFileSync('chgrp', ['express-wstunnel', file]);
@@ -77,7 +78,8 @@ export class Day {
   async until(what, condition, deadline = DEADLINE) {
     for (const start = performance.now(); ; await sleep(POLL)) {
       if (await condition()) return ((performance.now() - start) / 1000).toFixed(1);
-      if (performance.now() - start > deadline) throw new Error(`after ${deadline / 1000} s still not: ${what}`);
+      if (performance.now() - start > deadline)
+        throw new Error(`after ${deadline / 1000} s still not: ${what}`);
     }
   }
 
@@ -86,13 +88,14 @@ export class Day {
 
   /** The events in the logs of a process, the rotated logs included. */
   eventsOf(process) {
-    const files = readdirSync(LOGS).filter((name) => name.startsWith(`${process}.log`) && !name.endsWith('.gz'));
+    const files = readdirSync(LOGS).filter(
+      (name) => name.startsWith(`${process}.log`) && !name.endsWith('.gz'),
+    );
     return files
       .sort()
       .reverse()
       .flatMap((name) => readFileSync(`${LOGS}/${name}`, 'utf8').split('\n'))
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line));
+      .flatMap(parsed);
   }
 
   /** The paths of tunnels that a process has opened. */
@@ -122,6 +125,15 @@ export class Day {
   expectQuiet({ ends, failures }) {
     this.expectNone('tunnels that ended', ends);
     this.expectNone('newcomers that failed', failures);
+  }
+}
+
+/** The event of a line. A line that a full disk has cut has none: the process writes the whole line again. */
+function parsed(line) {
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
   }
 }
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openTunnel } from './tunnel.mjs';
 
@@ -6,7 +7,6 @@ const RETRY = 200;
 
 /** The clients of the day: tunnels that stay open and are opened again after an end, and newcomers at a steady rate. */
 export class Load {
-  #login;
   #logins;
   #isOver = false;
   #newcomersPause = false;
@@ -24,15 +24,18 @@ export class Load {
   bytes = 0;
   damaged = 0;
 
-  /** The login of the long tunnels, and those of the newcomers. */
-  constructor(login, newcomers) {
-    this.#login = login;
-    this.#logins = newcomers;
+  /** `logins`: each client has one of these, so that no user is at a limit. */
+  constructor(logins) {
+    this.#logins = logins;
+  }
+
+  #login(client) {
+    return this.#logins[client % this.#logins.length];
   }
 
   async start(count, newcomersPerSecond) {
     for (let client = 0; client < count; client++) {
-      const tunnel = await openTunnel(this.#login, `long-${client}-0`);
+      const tunnel = await openTunnel(this.#login(client), `long-${client}-0`);
       this.#keepers.push(this.#keep(client, tunnel));
     }
     this.#newcomers = this.#arrive(newcomersPerSecond);
@@ -68,7 +71,7 @@ export class Load {
   async #visit(number) {
     const path = `new-${number}`;
     try {
-      const tunnel = await openTunnel(this.#logins[number % this.#logins.length], path);
+      const tunnel = await openTunnel(this.#login(number), path);
       tunnel.send();
       await tunnel.settle();
       const { code } = await tunnel.close();
@@ -88,15 +91,16 @@ export class Load {
       this.#count(tunnel);
       if (this.#isOver) return;
       this.ends.push({ path: tunnel.path, ...end });
-      tunnel = await this.#openAgain(`long-${client}-${number}`, end.at);
+      tunnel = await this.#openAgain(client, number, end.at);
       if (!tunnel) return;
     }
   }
 
-  async #openAgain(path, since) {
+  async #openAgain(client, number, since) {
+    const path = `long-${client}-${number}`;
     for (let failed = 0; !this.#isOver; failed++) {
       try {
-        const tunnel = await openTunnel(this.#login, path);
+        const tunnel = await openTunnel(this.#login(client), path);
         this.returns.push({ path, ms: performance.now() - since, failed });
         return tunnel;
       } catch {

@@ -29,7 +29,9 @@ export class Readme {
     this.#left.delete(name);
     const options = { cwd: FOLDER, timeout: 60_000 * PATIENCE, env: { ...process.env, ...env } };
     const { stdout, stderr } = await run('sh', ['-eu', '-c', commands], options).catch((error) => {
-      throw new Error(`README.md, block "${name}": ${error.killed ? 'took too long' : error.stderr || error.message}`);
+      throw new Error(
+        `README.md, block "${name}": ${error.killed ? 'took too long' : error.stderr || error.message}`,
+      );
     });
     return { stdout, stderr };
   }

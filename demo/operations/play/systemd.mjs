@@ -49,7 +49,8 @@ export class Systemd {
     else if (verb === 'restart') await each((unit) => unit.stop().then(() => unit.start()));
     else if (verb === 'reload') await each((unit) => unit.reload());
     // Only what runs: one process that is down does not make the command fail.
-    else if (verb === 'try-reload-or-restart') await each((unit) => (unit.isActive ? unit.reload() : undefined));
+    else if (verb === 'try-reload-or-restart')
+      await each((unit) => (unit.isActive ? unit.reload() : undefined));
     else if (verb === 'kill') await each((unit) => unit.kill(options[0]?.replace('--signal=', 'SIG')));
     else throw new Error(`the play has no systemctl ${verb}`);
   }
@@ -96,7 +97,14 @@ class Unit {
     const variables = environmentOf(this.#service);
     const command = commandOf(this.#service.get('ExecStart'), variables);
     const asUser = user === 'root' ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups'];
-    const [program, ...args] = ['sh', '-c', `umask ${this.#service.get('UMask', '022')}; exec "$@"`, 'sh', ...asUser, ...command];
+    const [program, ...args] = [
+      'sh',
+      '-c',
+      `umask ${this.#service.get('UMask', '022')}; exec "$@"`,
+      'sh',
+      ...asUser,
+      ...command,
+    ];
     const child = spawn(program, args, {
       cwd: '/',
       env: { PATH: process.env.PATH, ...variables },
@@ -139,11 +147,15 @@ class Unit {
     const policy = this.#service.get('Restart', 'no');
     const isFailure = code !== 0 && signal !== 'SIGTERM';
     const isFinal = this.#service.get('RestartPreventExitStatus').split(' ').includes(String(code));
-    if (!this.#isWanted || isFinal || !(policy === 'always' || (policy === 'on-failure' && isFailure))) return;
-    setTimeout(() => {
-      if (!this.#isWanted || this.isActive) return;
-      this.restarts += 1;
-      this.start();
-    }, parseFloat(this.#service.get('RestartSec', '0.1')) * 1000);
+    if (!this.#isWanted || isFinal || !(policy === 'always' || (policy === 'on-failure' && isFailure)))
+      return;
+    setTimeout(
+      () => {
+        if (!this.#isWanted || this.isActive) return;
+        this.restarts += 1;
+        this.start();
+      },
+      parseFloat(this.#service.get('RestartSec', '0.1')) * 1000,
+    );
   }
 }

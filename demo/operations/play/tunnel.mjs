@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { WebSocket } from 'ws';
@@ -74,7 +75,8 @@ export class Tunnel {
   #check(data) {
     this.#received = Buffer.concat([this.#received, data]);
     for (; this.#received.length >= SIZE; this.#received = this.#received.subarray(SIZE)) {
-      if (!this.#received.subarray(0, SIZE).equals(message(this.path, this.#checked++))) this.isDamaged = true;
+      if (!this.#received.subarray(0, SIZE).equals(message(this.path, this.#checked++)))
+        this.isDamaged = true;
     }
   }
 }

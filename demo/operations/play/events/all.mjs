@@ -22,6 +22,9 @@ export const EVENTS = [
 async function evening(day) {
   await day.load.stop();
   day.expect(day.load.damaged === 0, `${day.load.damaged} tunnels had wrong bytes`);
-  day.expect(day.readme.left.length === 0, `blocks of README.md that were not run: ${day.readme.left.join(', ')}`);
+  day.expect(
+    day.readme.left.length === 0,
+    `blocks of README.md that were not run: ${day.readme.left.join(', ')}`,
+  );
   return `${(day.load.bytes / 1e6).toFixed(1)} MB in ${day.load.visits} short tunnels and the long ones, each byte as it was sent`;
 }

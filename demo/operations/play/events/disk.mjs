@@ -3,7 +3,7 @@ import { readdirSync, rmSync, statfsSync } from 'node:fs';
 import { openTunnel } from '../tunnel.mjs';
 
 const FILLER = '/var/filler';
-const RECORDINGS = '/var/lib/express-wstunnel/recordings';
+const PROCESSES = ['a', 'b'];
 
 function fillDisk() {
   try {
@@ -20,63 +20,89 @@ export async function diskFull(day) {
   let caughtUp;
   const seen = await day.watch(async () => {
     fillDisk();
-    await day.until('failed recordings are reported', () =>
-      ['a', 'b'].some((process) => /a recording failed: .*ENOSPC/.test(day.systemd.unit(`express-wstunnel@${process}`).output)),
+    try {
+      for (const report of [
+        /a recording failed: .* the disk is full$/m,
+        /\.log: the disk is full; retrying$/m,
+      ])
+        await day.until(`a line ${report}`, () =>
+          PROCESSES.some((process) => report.test(outputOf(day, process))),
+        );
+      await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
+      await day.readme.run('room');
+    } finally {
+      rmSync(FILLER);
+    }
+    const during = Array.from(
+      { length: day.load.visits - visitsBefore },
+      (_, at) => `new-${visitsBefore + at}`,
     );
-    await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
-    const last = `new-${day.load.visits - 5}`;
-    await day.readme.run('room');
-    rmSync(FILLER);
-    caughtUp = await day.until('the logs have the lines', () =>
-      ['a', 'b'].some((process) => day.pathsOf(process).has(last)),
-    );
+    caughtUp = await day.until('the logs have the lines of all newcomers', () => {
+      const logged = PROCESSES.map((process) => day.pathsOf(process));
+      return during.every((path) => logged.some((paths) => paths.has(path)));
+    });
   });
   day.expectQuiet(seen);
-  const lost = ['a', 'b'].flatMap((process) => day.eventsOf(process)).filter(({ event }) => event === 'lost');
-  day.expect(lost.length === 0, `lines of the log were lost: ${JSON.stringify(lost)}`);
+  const lost = PROCESSES.flatMap((process) => day.eventsOf(process)).filter(({ event }) => event === 'lost');
+  day.expectNone('lost lines of the log', lost);
   return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; the logs caught up ${caughtUp} s after there was room, 0 lines lost`;
 }
 
 /** The same with `whenFails: 'close'`: no tunnel without a recording, and the critical alert. */
 export async function diskFullStrict(day) {
   await day.load.pauseNewcomers(true);
+  const reloads = PROCESSES.map((process) => reloadsOf(day, process));
   await day.readme.run('strict');
+  await day.until('both processes have read the new settings', () =>
+    PROCESSES.every((process, at) => reloadsOf(day, process) > reloads[at]),
+  );
   const login = day.login('bob');
   const recorded = [];
-  await day.until('the processes have read the new settings', async () => {
-    const before = unfinished();
-    const tunnel = await openTunnel(login, `strict-${recorded.length}`);
-    tunnel.sendForever();
-    recorded.push(tunnel);
-    return recorded.length >= 4 && unfinished() > before;
+  for (let number = 0; number < 4; number++) recorded.push(await openTunnel(login, `strict-${number}`));
+  for (const tunnel of recorded) tunnel.sendForever();
+  let fired;
+  const seen = await day.watch(async () => {
+    fillDisk();
+    try {
+      await day.until('all recorded tunnels end', () => recorded.every(({ isOpen }) => !isOpen));
+      fired = await day.fires('WstunnelRecordingsFail');
+    } finally {
+      rmSync(FILLER);
+    }
   });
-  fillDisk();
   const ends = await Promise.all(recorded.map(({ closed }) => closed));
-  day.expect(ends.every(({ code }) => code === 1011), `ends: ${JSON.stringify(ends.map(({ code }) => code))}`);
-  const fired = await day.fires('WstunnelRecordingsFail');
-  rmSync(FILLER);
-  const tunnel = await openTunnel(login, 'strict-later');
-  tunnel.send();
-  await tunnel.settle();
-  await tunnel.close();
+  day.expectNone(
+    'ends with another code',
+    ends.filter(({ code }) => code !== 1011),
+  );
+  day.expectQuiet(seen);
+  const later = await openTunnel(login, 'strict-later');
+  later.send();
+  await later.settle();
+  await later.close();
   await day.load.pauseNewcomers(false);
-  return `${ends.length} new tunnels ended with 1011, WstunnelRecordingsFail fired ${fired} s later`;
+  return `${ends.length} tunnels opened since then ended with 1011, 0 others; WstunnelRecordingsFail fired ${fired} s later; with room again, tunnels open`;
 }
 
-const unfinished = () => readdirSync(RECORDINGS).filter((name) => name.endsWith('.part')).length;
+const outputOf = (day, process) => day.systemd.unit(`express-wstunnel@${process}`).output;
+const reloadsOf = (day, process) => outputOf(day, process).split('the settings were reloaded').length;
 
 /** logrotate renames the logs, and the processes create new ones. */
 export async function rotate(day) {
   const seen = await day.watch(async () => {
     await day.readme.run('rotate');
     const next = `new-${day.load.visits + 4}`;
-    await day.until('new lines are in the new files', () => ['a', 'b'].some((process) => day.pathsOf(process).has(next)));
+    await day.until('new lines are in the new files', () =>
+      PROCESSES.some((process) => day.pathsOf(process).has(next)),
+    );
   });
   const names = readdirSync('/var/log/express-wstunnel').sort();
   day.expect(names.join() === 'a.log,a.log.1,b.log,b.log.1', `files: ${names.join()}`);
   day.expectQuiet(seen);
   // Each newcomer that has come and gone is in the log exactly once.
-  const opened = ['a', 'b'].flatMap((process) => day.eventsOf(process).filter(({ event }) => event === 'open'));
+  const opened = PROCESSES.flatMap((process) =>
+    day.eventsOf(process).filter(({ event }) => event === 'open'),
+  );
   const urls = opened.map(({ url }) => url).filter((url) => url.includes('/new-'));
   day.expect(new Set(urls).size === urls.length, 'a line is twice in the logs');
   return `${names.join(', ')}; ${urls.length} of ${day.load.visits} newcomers are in them, 0 tunnels ended`;

@@ -15,7 +15,9 @@ export async function start(day) {
   await day.readme.run('certificate');
   const { stdout: ready } = await day.readme.run('start');
   day.expect(ready === 'ok\nok\n', `readyz says ${ready}`);
-  await day.until('HAProxy passes connections on', () => servedSerial(day.authority.ca).catch(() => undefined));
+  await day.until('HAProxy passes connections on', () =>
+    servedSerial(day.authority.ca).catch(() => undefined),
+  );
   await day.startLoad(8, 5);
   const homes = ['a', 'b'].map((process) => day.pathsOf(process).size);
   day.expect(Math.min(...homes) > 1, `tunnels of the processes: ${homes.join(' and ')}`);
@@ -29,7 +31,10 @@ export async function certificate(day) {
     const before = await servedSerial(day.authority.ca);
     day.expect(before !== serial, 'the new certificate is served before the reload');
     await day.readme.run('certificate', env);
-    const seconds = await day.until('new clients get the new certificate', async () => (await servedSerial(day.authority.ca)) === serial);
+    const seconds = await day.until(
+      'new clients get the new certificate',
+      async () => (await servedSerial(day.authority.ca)) === serial,
+    );
     day.renewal = `serial ${before} -> ${serial} after ${seconds} s`;
   });
   day.expectQuiet(seen);
