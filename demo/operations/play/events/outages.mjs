@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TIMES } from '../day.mjs';
 import { metric } from '../http.mjs';
+import { TIMES } from '../scale.mjs';
 import { openTunnel } from '../tunnel.mjs';
 
 const CONFIG = '/etc/express-wstunnel/config.json';

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Authority, servedSerial } from '../certificates.mjs';
+import { scaleTimes } from '../scale.mjs';
 
 /** Installs and starts everything as README.md says, and sends in the clients. */
 export async function start(day) {
@@ -9,7 +10,7 @@ export async function start(day) {
   mkdirSync('/etc/systemd/system', { recursive: true });
   mkdirSync('/etc/sysusers.d', { recursive: true });
   await day.readme.run('install');
-  day.scale();
+  scaleTimes();
   await day.readme.run('secrets');
   day.authority.renew();
   await day.readme.run('certificate');
