@@ -18,6 +18,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   haproxy: 'haproxy',
   lighttpd: 'lighttpd',
   openssl: 'openssl',
+  logrotate: 'logrotate',
   ip: 'iproute2',
   python3: 'python3',
   '/usr/bin/python3': 'python3',

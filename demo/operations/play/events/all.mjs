@@ -1,0 +1,30 @@
+import { diskFull, diskFullStrict, rotate } from './disk.mjs';
+import { backendDown, deploy, kill, redis, wrongFile } from './outages.mjs';
+import { certificate, start, wrongCertificate } from './start.mjs';
+
+/** The events of the day, in order. */
+export const EVENTS = [
+  ['start', start],
+  ['certificate renewed', certificate],
+  ['certificate broken', wrongCertificate],
+  ['deploy', deploy],
+  ['process killed', kill],
+  ['configuration broken', wrongFile],
+  ['Redis restarted', redis],
+  ['log rotated', rotate],
+  ['disk full', diskFull],
+  ['disk full, strict', diskFullStrict],
+  ['backend down', backendDown],
+  ['evening', evening],
+];
+
+/** All bytes came back as they were sent, and no process has ended unasked. */
+async function evening(day) {
+  await day.load.stop();
+  day.expect(day.load.damaged === 0, `${day.load.damaged} tunnels had wrong bytes`);
+  day.expect(
+    day.readme.left.length === 0,
+    `blocks of README.md that were not run: ${day.readme.left.join(', ')}`,
+  );
+  return `${(day.load.bytes / 1e6).toFixed(1)} MB in ${day.load.visits} short tunnels and the long ones, each byte as it was sent`;
+}

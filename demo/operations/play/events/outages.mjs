@@ -1,0 +1,151 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { metric } from '../http.mjs';
+import { TIMES } from '../scale.mjs';
+import { openTunnel } from '../tunnel.mjs';
+
+const CONFIG = '/etc/express-wstunnel/config.json';
+const A = 'express-wstunnel@a';
+
+/** Most tunnels of a user: `perUser` of config.json. */
+const LIMIT = 10;
+
+/** A new version: one process after the other. Nobody is refused, and no tunnel ends before its time. */
+export async function deploy(day) {
+  const drainedAt = new Map();
+  const homes = new Map(
+    [...day.load.open.values()].map(({ path }) => [path, day.pathsOf('a').has(path) ? 'a' : 'b']),
+  );
+  const watchDrains = (async () => {
+    for (const process of ['a', 'b'])
+      await day.until(`${process} drains`, async () => {
+        if (!day.systemd.unit(`express-wstunnel@${process}`).output.includes('draining')) return false;
+        drainedAt.set(process, performance.now());
+        return true;
+      });
+  })();
+  const seen = await day.watch(() => Promise.all([day.readme.run('deploy'), watchDrains]));
+  day.expectNone(
+    'tunnels that broke',
+    seen.ends.filter(({ code }) => code !== 1001),
+  );
+  day.expectNone('newcomers that failed', seen.failures);
+  day.expect(seen.ends.length >= 8, `only ${seen.ends.length} tunnels ended`);
+  const first = Math.min(
+    ...seen.ends
+      .filter(({ path }) => homes.has(path))
+      .map(({ path, at }) => at - drainedAt.get(homes.get(path))),
+  );
+  // The line "draining" is seen up to 100 ms late.
+  day.expect(first >= TIMES.grace * 1000 - 150, `a tunnel ended ${first.toFixed(0)} ms after SIGTERM`);
+  return `${seen.ends.length} tunnels ended with 1001, the first ${(first / 1000).toFixed(1)} s after SIGTERM (grace ${TIMES.grace} s); 0 of ${seen.visits} newcomers failed`;
+}
+
+/** A process is killed: its clients come back at the other process, and its share of the limits is free after the lease. */
+export async function kill(day) {
+  const login = day.login('bob');
+  const bobs = [];
+  for (let number = 0; number < LIMIT; number++) bobs.push(await openTunnel(login, `bob-${number}`));
+  day.expect(await isAtLimit(login), `a user has more than ${LIMIT} tunnels`);
+  const home = day.pathsOf('a');
+  let refused = 0;
+  let free;
+  const seen = await day.watch(async () => {
+    const killed = performance.now();
+    await day.readme.run('kill');
+    await day.until('the tunnels of a end', () => bobs.some((tunnel) => !tunnel.isOpen));
+    await day.until('a slot is free', async () => {
+      const again = await openTunnel(login, 'bob-again').catch(({ status }) => status);
+      if (typeof again === 'number') refused += 1;
+      else if (again) free = ((performance.now() - killed) / 1000).toFixed(1);
+      if (again?.close) await again.close();
+      return free !== undefined;
+    });
+    await day.until('all tunnels are open again', () => day.load.open.size === 8);
+    await day.until('a is back', () => day.systemd.unit(A).restarts > 0);
+  });
+  for (const tunnel of bobs) await tunnel.close();
+  day.expectNone(
+    'tunnels of b that ended',
+    seen.ends.filter(({ path, code }) => !home.has(path) || code !== 1006),
+  );
+  day.expect(seen.ends.length > 0, 'a had no tunnel');
+  expectNobodyRefused(day, seen);
+  day.expect(refused > 0, 'the slots of a were free at once');
+  const slowest = Math.max(...seen.returns.map(({ ms }) => ms)).toFixed(0);
+  return `${seen.ends.length} tunnels of a broke (1006) and were open again within ${slowest} ms, 0 of b; ${seen.failures.length} of ${seen.visits} newcomers failed; bob's slots were free after ${free} s (lease ${TIMES.ttl} s)`;
+}
+
+/** A wrong file: the process that must start anew stays down, the other one serves, and the alert fires. */
+export async function wrongFile(day) {
+  const text = readFileSync(CONFIG, 'utf8');
+  writeFileSync(CONFIG, text.replace('"perUser"', '"perUsr"'));
+  const report = await day.readme.run('check').catch((error) => error.message);
+  day.expect(report.includes('perUsr'), `--check-config: ${report}`);
+  let fired;
+  const seen = await day.watch(async () => {
+    const killed = performance.now();
+    await day.readme.run('kill');
+    await day.until('systemd gives up', () => day.systemd.unit(A).exitCode === 3);
+    await day.fires('DeskProcessDown');
+    fired = ((performance.now() - killed) / 1000).toFixed(1);
+    await day.until('all tunnels are open again', () => day.load.open.size === 8);
+    writeFileSync(CONFIG, text);
+    await day.readme.run('check');
+    await day.readme.run('repaired');
+    await day.resolves('DeskProcessDown');
+  });
+  expectNobodyRefused(day, seen);
+  return `exit code 3, DeskProcessDown fired ${fired} s after the kill, over after the repair; ${seen.ends.length} tunnels moved to b, ${seen.failures.length} of ${seen.visits} newcomers failed`;
+}
+
+/** Redis restarts empty: nobody notices, and the counts are back. */
+export async function redis(day) {
+  const login = day.login('bob');
+  const bobs = [];
+  for (let number = 0; number < LIMIT; number++) bobs.push(await openTunnel(login, `redis-${number}`));
+  const losses = () =>
+    ['a', 'b'].flatMap((process) => day.eventsOf(process)).filter(({ up }) => up === false);
+  const before = losses().filter(({ event }) => event === 'shared').length;
+  let limited;
+  try {
+    const seen = await day.watch(async () => {
+      await day.readme.run('redis');
+      limited = await day.until(`a user has no more than ${LIMIT} tunnels`, () => isAtLimit(login));
+    });
+    day.expectQuiet(seen);
+    const noticed = losses().filter(({ event }) => event === 'shared').length - before;
+    return `${noticed} of 2 processes logged the loss, 0 tunnels ended, 0 of ${seen.visits} newcomers failed, and the limit of ${LIMIT} holds again ${limited} s later`;
+  } finally {
+    for (const tunnel of bobs) await tunnel.close();
+  }
+}
+
+/** The tunnel of a newcomer may break with its process, but nobody may be refused. */
+function expectNobodyRefused(day, { failures }) {
+  day.expectNone(
+    'newcomers that were refused',
+    failures.filter((failure) => failure.includes('refused')),
+  );
+}
+
+async function isAtLimit(login) {
+  const tunnel = await openTunnel(login, 'one-more').catch(({ status }) => status);
+  if (typeof tunnel !== 'number') await tunnel.close();
+  return tunnel === 429;
+}
+
+/** The backend is gone: the critical alert fires. */
+export async function backendDown(day) {
+  await day.load.pauseNewcomers(true);
+  await day.backend.stop();
+  const fired = await day.fires('WstunnelBackendDown');
+  const down = await metric('a', 'wstunnel_backend_up');
+  await day.backend.start();
+  const back = await day.until('all tunnels are open again', () => day.load.open.size === 8);
+  await day.resolves('WstunnelBackendDown');
+  await day.load.pauseNewcomers(false);
+  await sleep(500);
+  return `wstunnel_backend_up ${down}, WstunnelBackendDown fired after ${fired} s; tunnels were open again ${back} s after the return`;
+}

@@ -1,0 +1,60 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { Authority, servedSerial } from '../certificates.mjs';
+import { scaleTimes } from '../scale.mjs';
+
+/** Installs and starts everything as README.md says, and sends in the clients. */
+export async function start(day) {
+  await day.systemd.listen();
+  day.authority = new Authority();
+  await day.backend.start();
+  mkdirSync('/etc/systemd/system', { recursive: true });
+  mkdirSync('/etc/sysusers.d', { recursive: true });
+  await day.readme.run('install');
+  scaleTimes();
+  await day.readme.run('secrets');
+  day.authority.renew();
+  await day.readme.run('certificate');
+  const { stdout: ready } = await day.readme.run('start');
+  day.expect(ready === 'ok\nok\n', `readyz says ${ready}`);
+  await day.until('HAProxy passes connections on', () =>
+    servedSerial(day.authority.ca).catch(() => undefined),
+  );
+  await day.startLoad(8, 5);
+  const homes = ['a', 'b'].map((process) => day.pathsOf(process).size);
+  day.expect(Math.min(...homes) > 1, `tunnels of the processes: ${homes.join(' and ')}`);
+  return `8 tunnels, and 5 newcomers per second`;
+}
+
+/** A renewed certificate, and one that does not fit to its key. */
+export async function certificate(day) {
+  const { env, serial } = day.authority.renew();
+  const seen = await day.watch(async () => {
+    const before = await servedSerial(day.authority.ca);
+    day.expect(before !== serial, 'the new certificate is served before the reload');
+    await day.readme.run('certificate', env);
+    const seconds = await day.until(
+      'new clients get the new certificate',
+      async () => (await servedSerial(day.authority.ca)) === serial,
+    );
+    day.renewal = `serial ${before} -> ${serial} after ${seconds} s`;
+  });
+  day.expectQuiet(seen);
+  return `${day.renewal}, 0 tunnels ended, 0 of ${seen.visits} newcomers failed`;
+}
+
+/** Half a certificate file, as after a crash of another tool. */
+export async function wrongCertificate(day) {
+  const before = await servedSerial(day.authority.ca);
+  const seen = await day.watch(async () => {
+    writeFileSync('/etc/express-wstunnel/tls/desk.pem', '-----BEGIN CERTIFICATE-----\n');
+    for (const process of ['a', 'b']) day.systemd.unit(`express-wstunnel@${process}`).reload();
+    for (const process of ['a', 'b'])
+      await day.until('the wrong file is reported', () =>
+        day.systemd.unit(`express-wstunnel@${process}`).output.includes('desk.pem'),
+      );
+    day.expect((await servedSerial(day.authority.ca)) === before, 'the old certificate is gone');
+    await day.readme.run('certificate');
+  });
+  day.expectQuiet(seen);
+  return `reported, serial ${before} stays, 0 tunnels ended`;
+}

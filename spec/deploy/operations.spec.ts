@@ -1,0 +1,121 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
+import { files } from '../support/command.js';
+import { describeWith, Program } from '../support/programs.js';
+import { promtool } from '../support/prometheus.js';
+import { textOf } from './manifests.js';
+
+const FOLDER = new URL('../../demo/operations/', import.meta.url);
+const pathOf = (name: string) => fileURLToPath(new URL(name, FOLDER));
+const README = textOf('README.md', FOLDER);
+const UNIT = textOf('express-wstunnel@.service', FOLDER);
+
+interface Settings {
+  readonly grace: number;
+  readonly spread: number;
+  readonly drain: number;
+  readonly linger: number;
+}
+
+interface Rules {
+  readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
+}
+
+/** Seconds of the command after its last deadline, and some for systemd. */
+const END = 4;
+
+/** What multiplies the deadlines of the play. Other spec files run beside this one. */
+const PATIENCE = process.env.OPERATIONS_PATIENCE ?? '3';
+
+/** The play gives up by itself before this time. It takes less than a minute on a machine without other work. */
+const PLAY_TIMEOUT = 130_000 * Number(PATIENCE);
+
+test('every block of commands in the README is run by the play, or has the reason why not', () => {
+  const blocks = [...README.matchAll(/(?:<!-- (.*) -->\n\n)?```sh\n/g)].map(([, mark = '']) => mark);
+  expect(blocks.length).toBeGreaterThan(10);
+  expect(blocks.filter((mark) => !/^(play: [a-z ]+|not played: .+)$/.test(mark))).toEqual([]);
+  expect(blocks.filter((mark) => mark.startsWith('not played')).length).toBeLessThan(blocks.length / 3);
+});
+
+describe('the unit', () => {
+  test('gives the command the time of its settings', () => {
+    const { grace, spread, drain, linger } = JSON.parse(textOf('config.json', FOLDER)) as Settings;
+    const stop = Number(/^TimeoutStopSec=(\d+)$/m.exec(UNIT)?.[1]);
+    expect(stop).toBeGreaterThanOrEqual(grace + spread + drain + END);
+    expect(stop).toBeGreaterThanOrEqual(linger + drain + END);
+  });
+
+  test('starts with the options of the command', () => {
+    const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(UNIT) ?? [];
+    const flags = line.match(/--[a-z-]+/g) ?? [];
+    expect(flags).toContain('--config');
+    expect(flags.filter((flag) => !Object.hasOwn(LISTEN_FLAGS, flag.slice(2)))).toEqual([]);
+  });
+});
+
+describeWith('systemd-analyze')('systemd', () => {
+  const analyze = (...args: string[]) => promisify(execFile)('systemd-analyze', args);
+
+  test('finds no fault with the unit, and an exposure of at most 2.5', async () => {
+    const unit = pathOf('express-wstunnel@.service');
+    expect(await analyze('verify', '--man=no', unit)).toEqual({ stdout: '', stderr: '' });
+    await analyze('security', '--offline=true', '--threshold=25', unit);
+    // The check of the check: a misspelt setting is reported.
+    const { 'wrong@.service': wrong } = await files({ 'wrong@.service': UNIT.replace('UMask=', 'UMsk=') });
+    expect((await analyze('verify', '--man=no', wrong!)).stderr).toContain('UMsk');
+  });
+});
+
+describeWith('promtool')('the alert rules', () => {
+  test('pass their tests, which cover each rule, and are listed in the README', async () => {
+    await promtool(['test', 'rules', pathOf('alerts.test.yml')]);
+    const { groups } = parse(textOf('alerts.yml', FOLDER)) as Rules;
+    const rules = groups.flatMap((group) => group.rules.map(({ alert }) => alert));
+    const tested = [...textOf('alerts.test.yml', FOLDER).matchAll(/alertname: (\w+)/g)].map(
+      ([, name]) => name,
+    );
+    expect(new Set(tested)).toEqual(new Set(rules));
+    expect([...README.matchAll(/^\| `(Desk\w+)`/gm)].map(([, name]) => name)).toEqual(rules);
+  });
+});
+
+/** Whether this process may make namespaces and overlays. */
+function canPlay(): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  const script =
+    'mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w && mount -t overlay o -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc';
+  try {
+    execFileSync('unshare', ['--mount', '--net', '--pid', '--fork', 'sh', '-c', script], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const PROGRAMS = [
+  'haproxy',
+  'redis-server',
+  'prometheus',
+  'logrotate',
+  'openssl',
+  'socat',
+  'curl',
+  'ip',
+  'setpriv',
+];
+const describePlay = canPlay() ? describeWith(...PROGRAMS) : describe.skip;
+
+describePlay('the day in production, played', () => {
+  test('has no event that differs from the README', { timeout: PLAY_TIMEOUT }, async () => {
+    const play = new Program(process.execPath, [pathOf('play.mjs')], { OPERATIONS_PATIENCE: PATIENCE });
+    await once(play.process, 'close');
+    expect(play.output).not.toContain('FAIL');
+    expect(play.output).toMatch(/^(\d+) of \1 events/m);
+    expect(play.process.exitCode).toBe(0);
+  });
+});
