@@ -35,9 +35,9 @@ describe('the tarball', () => {
     expect(built).toEqual(expect.arrayContaining(['dist/index.mjs', 'dist/upgrade/servers/attach.js']));
     const pages = [
       ...markdownFiles().filter((file) =>
-        /^(src\/|spec\/(bench\/)?README|demo\/README|\.github\/)/.test(file),
+        /^(src\/|spec\/((bench|long)\/)?README|demo\/README|\.github\/)/.test(file),
       ),
-      ...(await filesOfDemo('docker', 'grafana', 'kubernetes', 'recipes')),
+      ...(await filesOfDemo('docker', 'grafana', 'kubernetes', 'operations', 'recipes')),
       'demo/playback.png',
       'demo/screenshot.png',
       'demo/admin.png',
