@@ -6,8 +6,8 @@
 //
 // Start it in the folder of your Next app. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// Next's middleware (proxy.js) does not guard the tunnel; the app's middleware before the tunnel does. The WebSocket of
-// Next's hot reload still works.
+// Next's middleware (proxy.js) does not guard the tunnel; the app's middleware before the tunnel does. Upgrades on other
+// paths, such as those of Next's hot reload, are left to Next (not tried in a browser).
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import next from 'next';
