@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect } from 'node:net';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
@@ -48,6 +54,23 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
     await listen(server);
     await requestTunnel(portOf(server), '/').answer();
     await tunnel.close({ timeout: 0.1 });
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    await until(() => !Object.hasOwn(server, 'closeIdleConnections'));
+  });
+
+  test('after the close of the last tunnel during a request, close() closes the connection at once', async () => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    const server = createServer();
+    server.keepAliveTimeout = 60_000;
+    await listen(server);
+    const arrived = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+    const client = requestTunnel(portOf(server), '/');
+    const [, res] = await arrived;
+    await tunnel.close({ timeout: 0.1 });
+    res.end();
+    await client.answer();
     const closed = once(server, 'close');
     server.close();
     await closed;

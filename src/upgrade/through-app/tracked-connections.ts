@@ -55,7 +55,8 @@ export class TrackedConnections {
   #restoreIfUnneeded(): void {
     if (!this.#isClosed || this.#pending.size > 0 || this.#idle.size > 0) return;
     for (const restore of this.#restore) restore();
-    existing.delete(this.#server);
+    // A late call, such as of a function that removes a connection twice: the server may have another object by now.
+    if (existing.get(this.#server) === this) existing.delete(this.#server);
   }
 
   #add(set: Set<Duplex>, socket: Duplex): () => void {

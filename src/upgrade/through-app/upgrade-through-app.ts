@@ -279,7 +279,6 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#deadline.set(0);
     // Bytes that arrived together with the request are lost, as in Node without an `upgrade` listener.
     const next = this.#early.takeWithoutHead();
-    this.#untrack();
     this.#stopListening();
     if (!res) return;
     publishResponseFinish(this.#server, this.#socket, this.#req, res);
@@ -293,6 +292,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
     drainRequest(this.#req);
     if (!this.#isOrdinary || isLastResponse(res) || this.#gone.aborted) endAfterResponse(this.#socket);
     else returnConnection(this.#server, this.#socket, next, this.#connections?.addIdle(this.#socket));
+    // After `addIdle`: without any connection, the object of a closed dispatcher gives the server's methods back.
+    this.#untrack();
   };
 
   /** Does the same as Node's own `timeout` listener: a `server.timeout` set by the app still applies. */
