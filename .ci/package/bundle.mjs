@@ -42,6 +42,8 @@ async function bundleOne(root, name, outfile) {
     stdin: { contents: `export * from '${name}'`, resolveDir: root, sourcefile: name },
     outfile,
     bundle: true,
+    // With links followed, comments would name folders outside of the project.
+    preserveSymlinks: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20',
