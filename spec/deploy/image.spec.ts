@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { DEVELOPERS } from '../support/environment.js';
 import { describeWith } from '../support/programs.js';
 import { image, instructions, replay } from './image.js';
 import { DOCKER, textOf, type Settings } from './manifests.js';
+import { canOverlay } from './overlay.js';
 
 const SETTINGS = JSON.parse(textOf('config/config.json', DOCKER)) as Settings;
 
@@ -40,20 +41,7 @@ describe('the Dockerfile', () => {
   });
 });
 
-/** Whether this process may make namespaces and overlays. */
-function canReplay(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  const script =
-    'mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w && mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt';
-  try {
-    execFileSync('unshare', ['--mount', '--net', '--pid', '--fork', 'sh', '-c', script], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const describeReplay = canReplay() ? describeWith('ip', 'setpriv') : describe.skip;
+const describeReplay = canOverlay('/', '/mnt') ? describeWith('ip', 'setpriv') : describe.skip;
 
 describeReplay("the Dockerfile's steps, replayed over this machine", () => {
   test(

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { files } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
 import { promtool } from '../support/prometheus.js';
 import { textOf } from './manifests.js';
+import { canOverlay } from './overlay.js';
 
 const FOLDER = new URL('../../demo/operations/', import.meta.url);
 const pathOf = (name: string) => fileURLToPath(new URL(name, FOLDER));
@@ -84,19 +85,6 @@ describeWith('promtool')('the alert rules', () => {
   });
 });
 
-/** Whether this process may make namespaces and overlays. */
-function canPlay(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  const script =
-    'mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w && mount -t overlay o -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc';
-  try {
-    execFileSync('unshare', ['--mount', '--net', '--pid', '--fork', 'sh', '-c', script], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const PROGRAMS = [
   'haproxy',
   'redis-server',
@@ -108,7 +96,7 @@ const PROGRAMS = [
   'ip',
   'setpriv',
 ];
-const describePlay = canPlay() ? describeWith(...PROGRAMS) : describe.skip;
+const describePlay = canOverlay('/etc', '/etc') ? describeWith(...PROGRAMS) : describe.skip;
 
 describePlay('the day in production, played', () => {
   test('has no event that differs from the README', { timeout: PLAY_TIMEOUT }, async () => {
