@@ -35,17 +35,18 @@ export class Clients {
   }
 
   start(count) {
-    this.#workers = Array.from({ length: count }, () => this.#work());
+    this.#workers = Array.from({ length: count }, (_, index) => this.#work(`user-${index}`));
   }
 
-  async #work() {
+  /** One user for all sessions of a worker: a cache with an entry for each user must not look like a leak. */
+  async #work(user) {
     while (!this.#isStopped) {
       if (this.#isPaused) {
         await new Promise((resolve) => this.#wake.push(resolve));
         continue;
       }
       this.#busy++;
-      await this.#one().catch((error) => this.#site.faults.push(`session: ${error.message}`));
+      await this.#one(user).catch((error) => this.#site.faults.push(`session: ${error.message}`));
       this.#busy--;
       if (!this.#isPaused) await sleep(randomInt(50, 700));
     }
@@ -87,23 +88,22 @@ export class Clients {
     );
   }
 
-  async #one() {
+  async #one(user) {
     const way = this.#site.kinds
       ? 'plain'
       : ['plain', 'plain', 'ticket', 'file', 'jwt', 'redis', 'command', 'refused'][randomInt(8)];
     if (way === 'refused') return this.#refused();
-    if (way === 'command') return this.#session(PLAIN[randomInt(PLAIN.length)], way);
+    if (way === 'command') return this.#session(PLAIN[randomInt(PLAIN.length)], way, user);
     const { kinds } = this.#site;
     const kind = kinds ? kinds[randomInt(kinds.length)] : anyKind();
     // A token or a ticket leads to the backend of bytes, without the options of another path.
     const isOwn = KINDS[kind].path !== undefined || kind === 'logged-out';
-    return this.#session(kind, isOwn ? 'plain' : way);
+    return this.#session(kind, isOwn ? 'plain' : way, user);
   }
 
-  async #session(kind, way) {
+  async #session(kind, way, user) {
     const { sessions, server, faults } = this.#site;
     const id = this.#next++;
-    const user = `user-${id}`;
     const session = { id, kind, way, user, up: undefined, down: Buffer.alloc(0), backendGot: [] };
     sessions.set(id, session);
     const since = performance.now();
