@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
 import { build } from 'esbuild';
-import { componentOf, documentOf, noticeOf } from './components.mjs';
+import { compiledIn, componentOf, documentOf, noticeOf } from './components.mjs';
 
 /**
  * Each bundled package, with the packages whose code its file contains. They are development dependencies, so that `npm audit`
@@ -14,9 +14,14 @@ import { componentOf, documentOf, noticeOf } from './components.mjs';
 export const BUNDLED = {
   bcryptjs: [],
   'jsonc-parser': [],
-  // Its own build contains forkable-iterator (MIT, of the same author) and helpers of TypeScript.
   'redos-detector': ['regjsparser'],
 };
+
+/**
+ * Code of other packages inside the published file of a bundled package, with the licences: development dependencies of that
+ * package, which npm does not install here. `licences/` has the texts, under name and version.
+ */
+export const COMPILED_IN = { 'redos-detector': { 'forkable-iterator': 'MIT', tslib: '0BSD' } };
 
 const FOLDER = 'bundled';
 
@@ -25,9 +30,10 @@ export async function bundle(root) {
   const dist = join(root, 'dist');
   mkdirSync(join(dist, FOLDER), { recursive: true });
   for (const name of Object.keys(BUNDLED)) await bundleOne(root, name, join(dist, FOLDER, `${name}.js`));
-  const components = Object.entries(BUNDLED).flatMap(([name, inner]) =>
-    [name, ...inner].map((one) => componentOf(root, one)),
-  );
+  const components = Object.entries(BUNDLED).flatMap(([name, inner]) => [
+    ...[name, ...inner].map((one) => componentOf(root, one)),
+    ...Object.entries(COMPILED_IN[name] ?? {}).map((one) => compiledIn(root, name, ...one)),
+  ]);
   writeFileSync(join(dist, FOLDER, 'LICENSES.txt'), noticeOf(components));
   writeFileSync(join(dist, FOLDER, 'bundled.cdx.json'), documentOf(components));
   for (const file of scriptsOf(dist)) {

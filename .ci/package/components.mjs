@@ -5,11 +5,23 @@ import { join } from 'node:path';
 /** An installed package: name, version, and the text of the licence. */
 export function componentOf(root, name) {
   const folder = join(root, 'node_modules', name);
-  const { version, license, homepage } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const { version, license } = JSON.parse(read(join(folder, 'package.json')));
   const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
   if (file === undefined || typeof license !== 'string') throw new Error(`${name} has no licence file`);
-  const text = readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim();
-  return { name, version, license, homepage, text };
+  return { name, version, license, text: read(join(folder, file)) };
+}
+
+/** A development dependency of a package, compiled into the file that the package publishes. */
+export function compiledIn(root, container, name, license) {
+  const { devDependencies } = JSON.parse(read(join(root, 'node_modules', container, 'package.json')));
+  const version = devDependencies[name];
+  // A missing file means a new version, whose licence nobody has read.
+  const text = read(join(import.meta.dirname, 'licences', `${name}-${version}.txt`));
+  return { name, version, license, text };
+}
+
+function read(file) {
+  return readFileSync(file, 'utf8').replaceAll('\r\n', '\n').trim();
 }
 
 export function noticeOf(components) {

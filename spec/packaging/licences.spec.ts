@@ -11,6 +11,25 @@ import { bundle } from './release-modules.js';
 /** Licences that ask for nothing but their notice. */
 const ALLOWED = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD'];
 const DIST = join(ROOT, 'dist');
+const MODULES = join(ROOT, 'node_modules');
+/** Development dependencies of bundled packages that leave no code in the published files. */
+const TOOLS = [
+  ...[
+    'bcrypt',
+    'esm2umd',
+    'husky',
+    'jest',
+    'lint-staged',
+    'mocha',
+    'prettier',
+    'rimraf',
+    'rollup',
+    'ts-jest',
+  ],
+  ...['@rollup/plugin-commonjs', '@rollup/plugin-node-resolve', '@rollup/plugin-typescript', 'typescript'],
+  // The command of redos-detector, which is not bundled, and its test.
+  ...['commander', 'micromatch'],
+];
 const folder = temporaryFolder();
 
 interface Locked {
@@ -24,6 +43,11 @@ interface Locked {
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> };
+const manifestOf = (name: string) =>
+  JSON.parse(read(`node_modules/${name}/package.json`)) as {
+    readonly dependencies?: Readonly<Record<string, string>>;
+    readonly devDependencies?: Readonly<Record<string, string>>;
+  };
 const root = packages['']!;
 const { name = '', version } = root;
 
@@ -87,25 +111,65 @@ describe('the packages that a user installs', () => {
 });
 
 describe('the bundled packages', () => {
-  const names = Object.entries(bundle.BUNDLED).flatMap(([name, inner]) => [name, ...inner]);
+  const groups = Object.entries(bundle.BUNDLED).map(([name, inner]) => ({
+    name,
+    installed: [name, ...inner],
+    compiledIn: Object.entries(bundle.COMPILED_IN[name] ?? {}).map(([inside, license]) => {
+      const version = manifestOf(name).devDependencies?.[inside] ?? '';
+      const file = `.ci/package/licences/${inside}-${version}.txt`;
+      return { name: inside, version, license, file };
+    }),
+  }));
+  const components = groups.flatMap(({ installed, compiledIn }) => [
+    ...installed.map((one) => {
+      const { version, license = '' } = packages[`node_modules/${one}`]!;
+      const file = readdirSync(join(MODULES, one)).find((entry) => /^licen[cs]e/i.test(entry));
+      return { name: one, version, license, file: `node_modules/${one}/${file ?? ''}` };
+    }),
+    ...compiledIn,
+  ]);
 
-  test.each(names)('%s has a licence of the list, printed in full beside its code', (one) => {
-    const { version: its, license = '' } = packages[`node_modules/${one}`]!;
-    expect(ALLOWED).toContain(license);
-    const notices = read('dist/bundled/LICENSES.txt');
-    expect(notices).toContain(`${one} ${its} (${license})\n`);
-    const source = join(ROOT, 'node_modules', one);
-    const file = readdirSync(source).find((entry) => /^licen[cs]e/i.test(entry));
-    expect(notices).toContain(readFileSync(join(source, file!), 'utf8').replaceAll('\r\n', '\n').trim());
-  });
+  test.each(components)(
+    '$name has a licence of the list, printed in full beside its code',
+    ({ name, version, license, file }) => {
+      expect(ALLOWED).toContain(license);
+      const notices = read('dist/bundled/LICENSES.txt');
+      expect(notices).toContain(`${name} ${version} (${license})\n`);
+      expect(notices).toContain(read(file).replaceAll('\r\n', '\n').trim());
+    },
+  );
 
   test('are listed for programs, with versions', () => {
-    const { components } = JSON.parse(read('dist/bundled/bundled.cdx.json')) as {
-      components: { purl: string }[];
-    };
-    expect(components.map(({ purl }) => purl)).toEqual(
-      names.map((name) => `pkg:npm/${name}@${packages[`node_modules/${name}`]!.version}`),
+    const bill = JSON.parse(read('dist/bundled/bundled.cdx.json')) as { components: { purl: string }[] };
+    expect(bill.components.map(({ purl }) => purl)).toEqual(
+      components.map(({ name, version }) => `pkg:npm/${name}@${version}`),
     );
+  });
+
+  test.each(groups)(
+    '$name contains no dependency without a licence here, and no unknown development dependency',
+    (group) => {
+      const { dependencies = {}, devDependencies = {} } = manifestOf(group.name);
+      expect(group.installed).toEqual(expect.arrayContaining(Object.keys(dependencies)));
+      const known = [...group.compiledIn.map(({ name }) => name), ...TOOLS];
+      const isKnown = (one: string) => known.includes(one) || /^@types\/|eslint/.test(one);
+      // A new one: look for its code in the published file, then name it in COMPILED_IN or in TOOLS.
+      expect(Object.keys(devDependencies).filter((one) => !isKnown(one))).toEqual([]);
+    },
+  );
+
+  test.each(groups)('$name contains no copyright notice of a package without a licence here', (group) => {
+    const sources = Array.from(
+      read(`dist/bundled/${group.name}.js`).matchAll(/^\/\/ (node_modules\/.+)$/gm),
+      ([, file = '']) => read(file),
+    );
+    expect(sources).not.toEqual([]);
+    const inside = [...group.installed, ...group.compiledIn.map(({ name }) => name)];
+    const licences = components.filter(({ name }) => inside.includes(name)).map(({ file }) => read(file));
+    const holders = Array.from(sources.join('\n').matchAll(/^.*?(copyright \(c\) .+)$/gim), ([, line = '']) =>
+      line.replace(/( Corporation)?\.?( All rights reserved\.?)?$/, ''),
+    );
+    expect(holders.filter((holder) => !licences.some((text) => text.includes(holder)))).toEqual([]);
   });
 
   test('are development dependencies, where npm audit and Dependabot see them', () => {

@@ -19,6 +19,8 @@ interface Owner {
 
 interface Bundle {
   readonly BUNDLED: Readonly<Record<string, readonly string[]>>;
+  /** The packages compiled into each bundled package, with the licences. */
+  readonly COMPILED_IN: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly loadBundled: (text: string, file: string) => string;
 }
 
