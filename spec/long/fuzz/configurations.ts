@@ -3,24 +3,12 @@ import { readJsonConfig } from '../../../src/command/listen/settings/config-json
 import { TunnelError } from '../../../src/errors.js';
 import { fromLighttpdConf } from '../../../src/lighttpd/from-conf.js';
 import { wstunnel } from '../../../src/wstunnel.js';
+import { LIGHTTPD_SAMPLE } from '../../support/lighttpd-sample.js';
 import { allow, type Target } from './target.js';
 import { textOf } from './texts.js';
 
 const CONF = [
-  `# a bit of everything
-var.base = "/srv" + "/www"
-server.modules += ( "mod_wstunnel", )
-server.document-root = base
-server.port = 8080
-wstunnel.ping-interval = 20
-$HTTP["url"] =~ "^/vnc(/|$)" {
-  wstunnel.server = ( "" => ( "one" => ( "host" => "127.0.0.1", "port" => "5900" ), "two" => ( "socket" => "/run/x" ) ) )
-  wstunnel.origins = ( "a.example" )
-  $HTTP["remoteip"] != "10.0.0.0/8" { wstunnel.balance = "hash" } else { wstunnel.balance := "sticky" }
-} else $HTTP["host"] =$ ".example" {
-  wstunnel.map-extensions += ( ".a" => "/b" )
-} elseif $HTTP["scheme"] == "https" { wstunnel.frame-type = "binary" }
-`,
+  LIGHTTPD_SAMPLE,
   `$SERVER["socket"] == ":443" { ssl.engine = "enable" }
 $HTTP["querystring"] !~ "a=(b|c)+" { wstunnel.server = ( "/x" => ( ( "port" => 1, "bin-path" => "/bin/x" ) ) ) }
 server.http-parseopts = ( "url-path-2f-decode" => "enable" )

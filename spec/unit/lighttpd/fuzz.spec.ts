@@ -1,23 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, TunnelError, wstunnel } from '../../../src/index.js';
-
-const VALID = `
-# a bit of everything
-var.base = "/srv" + "/www"
-server.modules += ( "mod_wstunnel", )
-server.document-root = base
-server.port = 8080
-index-file.names = ( "index.html", "a.html" )
-wstunnel.ping-interval = 20
-$HTTP["url"] =~ "^/vnc(/|$)" {
-  wstunnel.server = ( "" => ( "one" => ( "host" => "127.0.0.1", "port" => "5900" ), "two" => ( "socket" => "/run/x" ) ) )
-  wstunnel.origins = ( "a.example" )
-  $HTTP["remoteip"] != "10.0.0.0/8" { wstunnel.balance = "hash" } else { wstunnel.balance := "sticky" }
-} else $HTTP["host"] =$ ".example" {
-  wstunnel.map-extensions += ( ".a" => "/b" )
-} elseif $HTTP["scheme"] == "https" { wstunnel.frame-type = "binary" }
-`;
+import { LIGHTTPD_SAMPLE } from '../../support/lighttpd-sample.js';
 
 /** Reads a text: the result is valid options, or an error of ours with a position. */
 function read(text: string): void {
@@ -31,7 +15,7 @@ function read(text: string): void {
 
 describe('random configurations cause no crash', () => {
   test('the valid original is accepted', () => {
-    expect(() => fromLighttpdConf(VALID)).not.toThrow();
+    expect(() => fromLighttpdConf(LIGHTTPD_SAMPLE)).not.toThrow();
   });
 
   test('random bytes', () => {
@@ -43,7 +27,7 @@ describe('random configurations cause no crash', () => {
 
   test('random tokens of the language', () => {
     const pieces = [
-      ...(VALID.match(/"[^"]*"|[\w.-]+|[=+!~^$:>]+|[^\s]|\n/g) ?? []),
+      ...(LIGHTTPD_SAMPLE.match(/"[^"]*"|[\w.-]+|[=+!~^$:>]+|[^\s]|\n/g) ?? []),
       'include',
       'global',
       'env.A',
@@ -55,14 +39,14 @@ describe('random configurations cause no crash', () => {
   });
 
   test('a valid file with a part cut out, doubled or changed', () => {
-    const at = fc.nat(VALID.length);
+    const at = fc.nat(LIGHTTPD_SAMPLE.length);
     const change = fc.tuple(at, at, fc.string({ maxLength: 4 })).map(([from, to, put]) => {
       const [start, end] = from < to ? [from, to] : [to, from];
       const short = Math.min(end, start + 12);
       return fc.constantFrom(
-        VALID.slice(0, start) + VALID.slice(end),
-        VALID.slice(0, end) + VALID.slice(start),
-        VALID.slice(0, start) + put + VALID.slice(short),
+        LIGHTTPD_SAMPLE.slice(0, start) + LIGHTTPD_SAMPLE.slice(end),
+        LIGHTTPD_SAMPLE.slice(0, end) + LIGHTTPD_SAMPLE.slice(start),
+        LIGHTTPD_SAMPLE.slice(0, start) + put + LIGHTTPD_SAMPLE.slice(short),
       );
     });
     fc.assert(
