@@ -33,7 +33,8 @@ export function treeFaults(root) {
 export function versionFaults(root) {
   const version = versionOf(root);
   const lock = JSON.parse(read(root, 'package-lock.json'));
-  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) return [`package.json: "${version}" is not a version`];
+  if (!/^\d+\.\d+\.\d+$/.test(version))
+    return [`package.json: "${version}" is not a version that publish.yml publishes: give three numbers`];
   return [lock.version, lock.packages[''].version].every((other) => other === version)
     ? []
     : [`package-lock.json has another version than package.json (${version}): run npm install`];
@@ -76,6 +77,22 @@ export function tagFaults(root, tag) {
   return here
     .filter((one) => one !== wanted)
     .map((one) => `HEAD has the tag ${one}, but the version is ${wanted}`);
+}
+
+/**
+ * The dist-tag for `npm publish`. A fix of an older minor version must not become `latest`: npm refuses to publish such a version
+ * without a tag of its own.
+ */
+export function distTagOf(root) {
+  const version = versionOf(root);
+  const tags = lines(run(root, 'git', 'tag', '--list', 'v[0-9]*'));
+  const isNewer = tags.some((tag) => compare(tag.slice(1), version) > 0);
+  // npm refuses tags that look like a range of versions, such as "1.2".
+  return isNewer ? `release-${version.split('.').slice(0, 2).join('.')}` : 'latest';
+}
+
+function compare(one, other) {
+  return one.localeCompare(other, 'en', { numeric: true });
 }
 
 /** What `npm pack` would put into the tarball, of the present `dist/`. */

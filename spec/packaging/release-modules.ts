@@ -8,6 +8,7 @@ interface ReleaseChecks {
   readonly versionFaults: (root: string) => string[];
   readonly changelogFaults: (root: string, today?: string) => string[];
   readonly tagFaults: (root: string, tag?: string) => string[];
+  readonly distTagOf: (root: string) => string;
   readonly contentFaults: (size: number, paths: readonly string[]) => string[];
 }
 

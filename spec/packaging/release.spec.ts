@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { ROOT, temporaryFolder } from './packed.js';
 import { owner, releaseChecks } from './release-modules.js';
 
-const { changelogFaults, contentFaults, tagFaults, treeFaults, versionFaults, NEEDED } = releaseChecks;
+const { changelogFaults, contentFaults, distTagOf, tagFaults, treeFaults, versionFaults, NEEDED } =
+  releaseChecks;
 const folder = temporaryFolder();
 const CHANGELOG = '# Changelog\n\n## Unreleased\n\n## 1.2.3 - 2026-01-31\n\n### Fixed\n\n- A fault.\n';
 const SECURITY = 'Report: [here](https://github.com/PLACEHOLDER_OWNER/thing/security/advisories/new).\n';
@@ -64,8 +65,12 @@ test('a release has one version in package.json and the lock', () => {
   expect(versionFaults(root)).toEqual([]);
   write('package-lock.json', JSON.stringify({ ...LOCK, version: '1.2.2' }));
   expect(versionFaults(root)).toEqual([expect.stringMatching(/^package-lock\.json has another version/)]);
-  change({ version: 'next' });
-  expect(versionFaults(root)).toEqual(['package.json: "next" is not a version']);
+  for (const version of ['next', '1.3.0-rc.1']) {
+    change({ version });
+    expect(versionFaults(root)).toEqual([
+      `package.json: "${version}" is not a version that publish.yml publishes: give three numbers`,
+    ]);
+  }
 });
 
 test.each([
@@ -102,6 +107,16 @@ describe('the commit of a release', { timeout: 60_000 }, () => {
     expect(tagFaults(root)).toEqual(['HEAD has the tag v1.2.2, but the version is v1.2.3']);
     await git('-c', 'commit.gpgsign=false', 'commit', '--quiet', '--allow-empty', '--message', 'two');
     expect(tagFaults(root)).toEqual(['the tag v1.2.3 is at another commit']);
+  });
+
+  test('becomes latest on npm, unless a newer version has a tag', async () => {
+    await git('init', '--quiet');
+    await git('add', '--all');
+    await git('-c', 'commit.gpgsign=false', 'commit', '--quiet', '--message', 'one');
+    for (const tag of ['v1.2.2', 'v1.2.3', 'v0.10.0']) await git('tag', '--no-sign', tag);
+    expect(distTagOf(root)).toBe('latest');
+    await git('tag', '--no-sign', 'v1.10.0');
+    expect(distTagOf(root)).toBe('release-1.2');
   });
 });
 

@@ -102,7 +102,7 @@ test('publishing starts with a tag, after CI, an approval and the checks of the 
     'npm ci --ignore-scripts',
     'npm audit signatures',
     'npm run release:check -- --tag "$GITHUB_REF_NAME"',
-    'npm publish --provenance --access public',
+    'npm publish --provenance --access public --tag "$(node .ci/release.mjs --dist-tag)"',
   ]);
 });
 
