@@ -9,6 +9,8 @@
 // The app has its place after the dev server's checks of the headers Host and Origin, and before its pages.
 // `tunnel.attach()` keeps the path for the tunnel; all other upgrades go to the dev server, so its own WebSocket (/ws)
 // still works, and so do its proxies. Only the tunnel is behind the login: proxies with `ws: true` are not.
+//
+// Tried with webpack-dev-server 5.2, and with 6.1, which needs Node 22.15 or newer.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import webpack from 'webpack';
