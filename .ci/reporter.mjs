@@ -20,7 +20,7 @@ function secondsOf(module) {
   return Math.round((duration + collectDuration + setupDuration + prepareDuration) / 1000);
 }
 
-/** What did not pass of a file: a skipped test counts, and so does a file that does not load. */
+/** What did not pass of a file: a skipped test counts, and so does a file that does not load, or a group's hook that fails. */
 function badOf(module) {
   const file = module.relativeModuleId;
   const tests = [...module.children.allTests()].filter((test) => test.result().state !== 'passed');
@@ -30,9 +30,13 @@ function badOf(module) {
       title: test.fullName,
       why: whyOf(test.result().errors, test.result().state),
     })),
-    ...(module.errors().length > 0
-      ? [{ file, title: 'the file itself', why: whyOf(module.errors(), 'failed') }]
-      : []),
+    ...[module, ...module.children.allSuites()]
+      .filter((group) => group.errors().length > 0)
+      .map((group) => ({
+        file,
+        title: group === module ? 'the file itself' : group.fullName,
+        why: whyOf(group.errors(), 'failed'),
+      })),
   ];
 }
 

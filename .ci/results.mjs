@@ -1,6 +1,6 @@
-// Reads what the reporter wrote. `failed FILE` prints the spec files to run once more; `summary FOLDER NAMES` names each
-// test that failed, and ends with "N passed, N failed".
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+// Reads what the reporter wrote. `failed FILE`, after a run that vitest calls failed, prints the spec files to run once more;
+// `summary FOLDER NAMES` names each test that failed, and ends with "N passed, N failed".
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -15,13 +15,24 @@ const [task, ...args] = process.argv.slice(2);
 if (task === 'failed') for (const file of toRunAgain(args[0])) say(file);
 if (task === 'summary') process.exitCode = summary(args[0], args.slice(1)) ? 0 : 1;
 
+/** A run that wrote nothing, or only a part, has failed; and so has a run without a test. */
 function read(report) {
-  const nothing = { files: [], passed: 0, bad: [], errors: ['there is no result'], seconds: {} };
-  return existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : nothing;
+  const nothing = { files: [], passed: 0, bad: [], seconds: {} };
+  try {
+    const result = { ...nothing, errors: [], ...JSON.parse(readFileSync(report, 'utf8')) };
+    const isEmpty = result.passed === 0 && result.bad.length === 0;
+    return isEmpty ? { ...result, errors: [...result.errors, 'no test has run'] } : result;
+  } catch (error) {
+    return { ...nothing, errors: [`there is no result: ${error.message}`] };
+  }
 }
 
 function toRunAgain(report) {
-  const { bad, errors } = read(report);
+  const result = read(report);
+  const { bad, errors } = result;
+  // vitest itself failed, such as by a process that does not end: the summary must know.
+  if (bad.length + errors.length === 0)
+    writeFileSync(report, JSON.stringify({ ...result, errors: ['the run failed, but no test did'] }));
   const files = [...new Set(bad.map(({ file }) => file))];
   return errors.length > 0 || files.length > MOST_BY_CHANCE ? [] : files;
 }
@@ -31,7 +42,7 @@ function summary(folder, names) {
   let failed = 0;
   for (const name of names) {
     const report = read(join(folder, `${name}.json`));
-    const again = readdirSync(folder).filter((file) => file.startsWith(`${name}.again`));
+    const again = filesOf(folder).filter((file) => file.startsWith(`${name}.again`));
     const seconds = again.map((file) => read(join(folder, file)));
     // Nothing of the file may have failed then.
     const well = seconds
@@ -49,7 +60,15 @@ function summary(folder, names) {
     sayTimes(name, report.seconds);
   }
   say(`${passed} passed, ${failed} failed`);
-  return failed === 0;
+  return failed === 0 && passed > 0;
+}
+
+function filesOf(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function sayTimes(name, seconds) {

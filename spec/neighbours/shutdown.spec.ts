@@ -111,6 +111,96 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
   });
 });
 
+describe('a library that replaces the same methods of the server', () => {
+  const NAMES = ['closeAllConnections', 'closeIdleConnections'] as const;
+
+  const methodOf = (server: Server, name: keyof Server) => Reflect.get(server, name) as () => void;
+
+  /** A wrapper as tracing tools and shutdown helpers set it; `calls` counts, `undo` sets what was there before. */
+  function wrap(server: Server, name: (typeof NAMES)[number]) {
+    const before = methodOf(server, name);
+    const wrapper = Object.assign(
+      () => {
+        wrapper.calls++;
+        before.call(server);
+      },
+      { calls: 0, undo: () => void (server[name] = before) },
+    );
+    server[name] = wrapper;
+    return wrapper;
+  }
+
+  async function startIdle() {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    const server = createServer((_req, res) => void res.end());
+    server.keepAliveTimeout = 60_000;
+    await listen(server);
+    const ask = async () => {
+      const client = requestTunnel(portOf(server), '/');
+      await client.answer();
+      // In the next event-loop turn the server has the connection back.
+      await new Promise((resolve) => setImmediate(resolve));
+      return client;
+    };
+    return { tunnel, server, ask };
+  }
+
+  test.each(NAMES)('gets %s back if it came before the tunnel', async (name) => {
+    const { tunnel, server, ask } = await startIdle();
+    const wrapper = wrap(server, name);
+    const client = await ask();
+    expect(methodOf(server, name)).not.toBe(wrapper);
+    server[name]();
+    expect((await client.rest()).length).toBe(0);
+    expect(wrapper.calls).toBe(1);
+    await tunnel.close({ timeout: 0.1 });
+    await until(() => methodOf(server, name) === wrapper);
+  });
+
+  test.each(NAMES)('keeps %s if it came after the tunnel, and may undo it at any time', async (name) => {
+    const { tunnel, server, ask } = await startIdle();
+    await ask().then(({ socket }) => socket.destroy());
+    const wrapper = wrap(server, name);
+    const client = await ask();
+    server[name]();
+    expect((await client.rest()).length).toBe(0);
+    await tunnel.close({ timeout: 0.1 });
+    expect(methodOf(server, name)).toBe(wrapper);
+    // Further tunnels add nothing to the chain that stays.
+    for (let i = 0; i < 3; i++) {
+      const next = makeTunnel({ server: { port: 1 } });
+      const idle = await ask();
+      server[name]();
+      expect((await idle.rest()).length).toBe(0);
+      await next.close({ timeout: 0.1 });
+      await until(() => methodOf(server, name) === wrapper);
+    }
+    expect(wrapper.calls).toBe(4);
+    wrapper.undo();
+    server[name]();
+    expect(wrapper.calls).toBe(4);
+  });
+
+  test('keeps emit if it came after the tunnel, and a closed tunnel takes no upgrade below it', async () => {
+    const { tunnel, server, ask } = await startIdle();
+    await ask();
+    const before = server.emit.bind(server) as (...args: unknown[]) => boolean;
+    let events = 0;
+    const wrapper = (...args: unknown[]) => {
+      if (args[0] === 'upgrade') events++;
+      return before(...args);
+    };
+    server.emit = wrapper as Server['emit'];
+    await tunnel.close({ timeout: 0.1 });
+    expect(methodOf(server, 'emit')).toBe(wrapper);
+    server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 418 Other\r\n\r\n'));
+    expect((await requestTunnel(portOf(server), '/').answer()).status).toBe(418);
+    server.removeAllListeners('upgrade');
+    expect((await requestTunnel(portOf(server), '/').answer()).status).toBe(200);
+    expect(events).toBe(1);
+  });
+});
+
 test('issue 12, case 1: our code does not run at connections of an unrelated app, even if it replaced app.handle', async () => {
   let runs = 0;
   const inner = Object.assign(express(), { handle: () => runs++ });

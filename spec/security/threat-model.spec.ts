@@ -1,5 +1,6 @@
 // .github/THREATS.md names the tests that hold .github/SECURITY.md: neither page may promise what no test holds.
 import { existsSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { readOptions } from '../../src/options/read-tunnel.js';
 import { page, table } from '../support/readme.js';
@@ -61,16 +62,77 @@ describe.each(TABLES)('THREATS.md, table %s', (_name, rows) => {
   );
 });
 
-/** Does the text have a string that contains the title, as the first argument of a test or of a group of tests? */
+/** Does the text have a test, or a group of tests, with exactly this title? Placeholders count as they are written. */
 function hasTitle(text: string, title: string): boolean {
-  return Array.from(text.matchAll(/(['"`])(?:\\.|(?!\1).)*\1/g), ([quoted]) =>
-    quoted.replace(/\\(['"`])/g, '$1'),
-  ).some((quoted) => quoted.includes(title));
+  let isFound = false;
+  const visit = (node: ts.Node): void => {
+    isFound ||= ts.isCallExpression(node) && titlesOf(node).includes(title);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile('a.spec.ts', text, ts.ScriptTarget.Latest, true));
+  return isFound;
 }
 
-test('a title that only a comment has does not count', () => {
-  expect(hasTitle("test('a client gets 429', () => {});", 'a client gets 429')).toBe(true);
-  expect(hasTitle('// a client gets 429\n', 'a client gets 429')).toBe(false);
+/** Of `test.each(rows)('%s', …)` the titles are in the rows. */
+function titlesOf(call: ts.CallExpression): string[] {
+  const title = titleOf(call);
+  if (title === undefined) return [];
+  const rows = ts.isCallExpression(call.expression) ? call.expression.arguments[0] : undefined;
+  if (title !== '%s' || rows === undefined || !ts.isArrayLiteralExpression(rows)) return [title];
+  const firsts = rows.elements.map((row) => (ts.isArrayLiteralExpression(row) ? row.elements[0] : row));
+  return firsts.flatMap((first) => (first && ts.isStringLiteral(first) ? [first.text] : []));
+}
+
+/** The first argument of `test(…)`, `test.each(…)(…)`, `describeWith(…)(…)` and the like; of `test.skip` and `test.todo` none. */
+function titleOf(call: ts.CallExpression): string | undefined {
+  const [first] = call.arguments;
+  // `test.each('x')` has a call around it, with the title.
+  const isInner = ts.isCallExpression(call.parent) && call.parent.expression === call;
+  if (first === undefined || isInner || !isTest(call.expression)) return undefined;
+  if (ts.isStringLiteral(first)) return first.text;
+  // A template as it is written, with its `${…}`.
+  return ts.isTemplateLiteral(first) ? first.getText().slice(1, -1) : undefined;
+}
+
+function isTest(callee: ts.Expression): boolean {
+  if (ts.isCallExpression(callee)) return isTest(callee.expression);
+  if (ts.isPropertyAccessExpression(callee))
+    return !['skip', 'todo'].includes(callee.name.text) && isTest(callee.expression);
+  return ts.isIdentifier(callee) && /^(test|it|describe)([A-Z]|$)/.test(callee.text);
+}
+
+test.each([
+  "test('a client gets 429', () => {});",
+  'it("a client gets 429", { timeout: 1 }, run);',
+  "describe('a client gets 429', () => {});",
+  "describe('x', () => { test.each([1])('a client gets 429', () => {}); });",
+  "test.skipIf(isWindows)('a client gets 429', () => {});",
+  "describeWith('nginx')('a client gets 429', () => {});",
+  "test.each([['a client gets 429', 1]])('%s', () => {});",
+  'for (const x of []) test(`a client gets 429`, () => {});',
+])('a title counts in: %s', (text) => {
+  expect(hasTitle(text, 'a client gets 429')).toBe(true);
+  expect(hasTitle(text, 'a client gets')).toBe(false);
+});
+
+test.each([
+  '// a client gets 429\n',
+  "// test('a client gets 429', () => {});",
+  "const title = 'a client gets 429';",
+  "expect(text).toBe('a client gets 429');",
+  "test.skip('a client gets 429', () => {});",
+  "describe.todo('a client gets 429');",
+  "/x/.test('a client gets 429');",
+  "describeWith('a client gets 429')('x', () => {});",
+  "test.each('a client gets 429')('x', () => {});",
+  "test('x', () => {}, 'a client gets 429');",
+  "test.each(['a client gets 429'])('x %s', () => {});",
+])('no title is in: %s', (text) => {
+  expect(hasTitle(text, 'a client gets 429')).toBe(false);
+});
+
+test('a title of a template counts with its placeholders', () => {
+  expect(hasTitle('test(`from ${seed}`, run);', 'from ${seed}')).toBe(true);
 });
 
 test('the defaults of the options are those that SECURITY.md promises', () => {

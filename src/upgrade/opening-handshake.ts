@@ -91,7 +91,7 @@ const KEPT_HEADERS = 1000;
  * Has Node dropped headers of the request? Node drops those beyond `server.maxHeadersCount` without an error. A client could thus make
  * Node drop a header that a proxy adds at the end, such as X-Forwarded-For, and get the address of the trusted proxy.
  */
-function mayLackHeaders({ rawHeaders, socket }: IncomingMessage): boolean {
+export function mayLackHeaders({ rawHeaders, socket }: IncomingMessage): boolean {
   const count = rawHeaders.length / 2;
   const { maxHeadersCount } = (serverOf(socket) ?? {}) as { maxHeadersCount?: unknown };
   const kept = typeof maxHeadersCount === 'number' ? maxHeadersCount : KEPT_HEADERS;

@@ -37,6 +37,7 @@ export class UpgradeDispatcher {
   readonly #originalEmit: Emit;
   readonly #restoreDecision: () => void;
   readonly #endAnnouncement: () => void;
+  #isClosed = false;
   readonly #takeStream: ((event: ServerStreamEvent) => boolean) | undefined;
 
   constructor(server: Server) {
@@ -56,6 +57,7 @@ export class UpgradeDispatcher {
     this.#endAnnouncement = isHttp2Server(server) ? announceConnect(server) : () => undefined;
     // Newer Node asks before removing the parser: a request that would be returned to Node then stays ordinary from the start.
     this.#restoreDecision = decideUpgrades(server, (req, ask) => {
+      if (this.#isClosed) return ask();
       const isPlain = isPlainHandshake(req);
       if (!this.hasOthers()) return isPlain;
       const { reach } = this.#destinations.of(req, true);
@@ -107,11 +109,12 @@ export class UpgradeDispatcher {
 
   close(): void {
     const server = this.#server;
+    this.#isClosed = true;
     this.#restoreDecision();
     this.#endAnnouncement();
     this.#connections.close();
     server.off('upgrade', this.#marker);
-    // Another tool may have wrapped our `emit`, and continues to call our function: without the marker no upgrade arrives there.
+    // Another tool may have wrapped our `emit`, and continues to call our function, which then only passes events on.
     if (server.emit !== this.#emit) return;
     if (this.#hadEmit) server.emit = this.#originalEmit as Server['emit'];
     else Reflect.deleteProperty(server, 'emit');
@@ -120,6 +123,7 @@ export class UpgradeDispatcher {
   /** `all`: the event and the arguments, in one array that is passed on: Node emits several events for each connection. */
   readonly #emit: Emit = (...all) => {
     const [event] = all;
+    if (this.#isClosed) return this.#pass(all);
     if (event === 'stream' && this.#takeStream)
       return this.#takeStream(all.slice(1) as unknown as ServerStreamEvent) || this.#pass(all);
     if (event !== 'upgrade') return this.#pass(all);

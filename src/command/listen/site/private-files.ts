@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { realpathSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
-import { pathOf } from '../../../request/path.js';
+import { originalPathOf, pathOf, queryOf } from '../../../request/path.js';
 import type { Next } from '../../../types.js';
 import type { Plan } from '../plan.js';
 import { tokenPaths } from '../settings/token-settings.js';
@@ -60,6 +60,7 @@ export function hidePrivateFiles(served: ServedFolder) {
       // If the check fails (a loop of links, no permission), the file is not served.
     }
     if (!isHidden) {
+      keepRedirectsHere(req);
       next();
       return;
     }
@@ -67,6 +68,19 @@ export function hidePrivateFiles(served: ServedFolder) {
     res.setHeader('Content-Type', 'text/plain; charset=utf-8');
     res.end('Not found.\n');
   };
+}
+
+/**
+ * `express.static` redirects a folder to the whole target of the request with `/`: the parser reads a host in `http://evil.example/sub`
+ * and in `//a@evil.example/sub#`. A target that has more than path and query is shortened to both (CVE-2021-3654).
+ */
+function keepRedirectsHere(req: IncomingMessage & { originalUrl?: string }): void {
+  const { originalUrl = req.url ?? '/' } = req;
+  const path = originalPathOf(req) ?? '/';
+  if (originalUrl.startsWith(path)) return;
+  const query = queryOf({ url: originalUrl });
+  // Two slashes at the start would again be read as the start of a host.
+  req.originalUrl = `/${path.replace(/^\/+/, '')}${query === '' ? '' : `?${query}`}`;
 }
 
 /** Must the file not be served? */

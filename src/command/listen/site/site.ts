@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
 import type { Next, Tunnel } from '../../../types.js';
 import { checkOf } from '../../../upgrade/check/check-on-request.js';
+import { mayLackHeaders } from '../../../upgrade/opening-handshake.js';
 import type { LocalState } from '../../../shared/local-state.js';
 import { createTunnel, retire } from '../../../wstunnel.js';
 import { CommandError, EXIT } from '../../exit.js';
@@ -69,6 +70,11 @@ export async function makeSite(
   app.use((_req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
+  });
+  // A client could push a proxy's X-Forwarded-For out of the request, and log in, fail or be let in under the proxy's address.
+  app.use((req, res, next) => {
+    if (mayLackHeaders(req)) sendText(res, 431, 'Too many headers.\n');
+    else next();
   });
   if (pages?.refuses) app.use(refuseByAccess(pages));
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
