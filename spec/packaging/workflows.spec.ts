@@ -65,7 +65,7 @@ test('all workflows use the same commit of an action', () => {
     for (const [, name = '', commit = ''] of text.matchAll(/uses: ([\w-]+\/[\w-]+)[\w/-]*@(\S+)/g))
       commits.set(name, (commits.get(name) ?? new Set()).add(commit));
   expect([...commits].filter(([, used]) => used.size > 1)).toEqual([]);
-  expect(commits.size).toBe(4);
+  expect(commits.size).toBe(6);
 });
 
 test('only these jobs may write, and only what they need', () => {
@@ -97,13 +97,30 @@ test('publishing starts with a tag, after CI, an approval and the checks of the 
   expect(Object.keys(on)).toEqual(['push']);
   expect(on.push).toEqual({ tags: ['v[0-9]+.[0-9]+.[0-9]+'] });
   expect(jobs.ci?.uses).toBe('./.github/workflows/ci.yml');
-  expect(jobs.publish).toMatchObject({ needs: 'ci', environment: 'npm' });
-  expect(commandsOf(workflow('publish.yml'))).toEqual([
+  expect(jobs.package).toMatchObject({ needs: 'ci', permissions: { contents: 'read' } });
+  expect(jobs.publish).toMatchObject({ needs: 'package', environment: 'npm' });
+  expect(commandsOf(workflow('publish.yml')).map((line) => line.trim())).toEqual([
     'npm ci --ignore-scripts',
     'npm audit signatures',
     'npm run release:check -- --tag "$GITHUB_REF_NAME"',
-    'npm publish --provenance --access public --tag "$(node .ci/release.mjs --dist-tag)"',
+    'mkdir packed',
+    'npm pack --ignore-scripts --pack-destination packed',
+    'mv packed/*.tgz packed/package.tgz',
+    'echo "sum=$(sha256sum < packed/package.tgz)" >> "$GITHUB_OUTPUT"',
+    'tag=$(node .ci/release.mjs --dist-tag)',
+    'echo "tag=$tag" >> "$GITHUB_OUTPUT"',
+    'test "$(sha256sum < package.tgz)" = "$SUM"',
+    'npm publish --ignore-scripts --provenance --access public --tag "$TAG" ./package.tgz',
   ]);
+});
+
+test('the job with the identity has no clone, installs nothing and publishes the tarball of the job before', () => {
+  const { permissions, steps = [] } = workflow('publish.yml').jobs.publish ?? {};
+  expect(permissions).toEqual({ 'id-token': 'write' });
+  expect(steps.map(({ uses, run }) => uses?.split('@')[0] ?? run?.split(' ').slice(0, 2).join(' '))).toEqual([
+    ...['actions/setup-node', 'actions/download-artifact', 'test "$(sha256sum', 'npm publish'],
+  ]);
+  expect(steps[2]?.env).toEqual({ SUM: '${{ needs.package.outputs.sum }}' });
 });
 
 test('the job for the newest ws runs the contract test, and reports each failure once', () => {

@@ -66,7 +66,7 @@ test('express-ws 162, ws 1692: an upgrade of another path reaches the other list
 describe('http-proxy-middleware 327, 476, 777, node-http-proxy 1468: ECONNRESET ends the process', () => {
   const reset = (socket: { resetAndDestroy: () => void }) => socket.resetAndDestroy();
 
-  test('ECONNRESET of a client in any phase ends no process and no other tunnel', async () => {
+  test('http-proxy-middleware 327, node-http-proxy 1468: ECONNRESET of a client in any phase ends no process and no other tunnel', async () => {
     const complaints = watchComplaints();
     let ask: () => void = () => undefined;
     const asked = new Promise<void>((resolve) => (ask = resolve));
@@ -97,7 +97,7 @@ describe('http-proxy-middleware 327, 476, 777, node-http-proxy 1468: ECONNRESET 
     expect(complaints).toEqual([]);
   });
 
-  test('ECONNRESET of a backend in any phase ends no process and no other tunnel', async () => {
+  test('http-proxy-middleware 476, 777: ECONNRESET of a backend in any phase ends no process and no other tunnel', async () => {
     const complaints = watchComplaints();
     const echo = await startEcho();
     const atOnce = await startBackend((socket) => reset(socket));

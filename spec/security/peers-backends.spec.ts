@@ -21,7 +21,7 @@ import {
   startEcho,
   startTunnel,
 } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 const closesOf = (tunnel: Tunnel) => {
   const all: ClosedInfo[] = [];
@@ -50,6 +50,65 @@ test('websockify 630, erebe/wstunnel 111: the backend gets the address of the cl
   await until(() => backend.received().includes('\r\n'));
   const { localPort = 0 } = client.socket;
   expect(backend.received().toString()).toBe(`PROXY TCP4 127.0.0.1 127.0.0.1 ${localPort} ${port}\r\n`);
+});
+
+test('websockify 3, 290: one tunnel serves many targets, and each request gets the one that the app chooses', async () => {
+  const backends = await Promise.all(
+    Array.from({ length: 5 }, (_, i) => startBackend((socket) => socket.end(`desk ${i}`))),
+  );
+  const ports = new Map(backends.map(({ port }, i) => [`/${i}`, port]));
+  const { port } = await startTunnel({
+    server: ({ url = '' }) => {
+      const found = ports.get(url);
+      return found === undefined ? undefined : { port: found };
+    },
+  });
+  const shown = async (i: number) => (await openRaw(port, `/tunnel/${i}`)).payload(6);
+  const texts = await Promise.all([4, 0, 2, 1, 3, 2].map(shown));
+  expect(texts.map(String)).toEqual([4, 0, 2, 1, 3, 2].map((i) => `desk ${i}`));
+  for (const path of ['/tunnel/5', `/tunnel/127.0.0.1:${backends[0]?.port ?? 0}`, '/tunnel'])
+    expect([path, await statusOf(port, path)]).toEqual([path, 404]);
+});
+
+test('noVNC 967, 1232, 1397, 1228: the token may be in the query, a cookie, the path or a subprotocol', async () => {
+  const { port: target } = await startEcho();
+  const source = (token: string) => (token === 'secret' ? { target: { port: target } } : undefined);
+  for (const [from, path, headers] of [
+    ['query', '/tunnel?token=secret', {}],
+    ['cookie', '/tunnel', { Cookie: 'token=secret' }],
+    ['path', '/tunnel/secret', {}],
+    ['subprotocol', '/tunnel', { 'Sec-WebSocket-Protocol': 'token.secret' }],
+  ] as const) {
+    const { port } = await startTunnel({ server: tokenServer(source, { from }) });
+    await echoes(await openRaw(port, path, headers));
+    expect([from, await statusOf(port, '/tunnel')]).toEqual([from, 404]);
+  }
+});
+
+test('ws 113: a client that does not read stops its backend, and nothing grows', async () => {
+  const LIMIT = 65_536;
+  const CHUNK = Buffer.alloc(16_384);
+  let accepted = 0;
+  const { port: target } = await startBackend((socket) => {
+    const write = () => {
+      while (!socket.destroyed && socket.write(CHUNK)) accepted += CHUNK.length;
+      accepted += CHUNK.length;
+    };
+    socket.on('drain', write);
+    write();
+  });
+  const { port } = await startTunnel({ server: { port: target }, limits: { buffered: LIMIT } });
+  const client = await openRaw(port);
+  client.socket.pause();
+  // Until the buffers of the kernel and the queue are full.
+  let before = -1;
+  await until(async () => {
+    before = accepted;
+    await sleep(300);
+    return accepted === before && accepted > LIMIT;
+  });
+  client.socket.resume();
+  await until(() => accepted > before + 1_000_000);
 });
 
 describe('websockify 334: the address of a client behind a proxy', () => {

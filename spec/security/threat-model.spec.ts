@@ -62,6 +62,35 @@ describe.each(TABLES)('THREATS.md, table %s', (_name, rows) => {
   );
 });
 
+/** `CVE-2024-1`, `OSSN-1`, `GHSA-x`, and of `(websockify 3, 290; ws 113)` the pairs of a program and the number of its report. */
+function failuresIn(line: string): string[] {
+  const named = line.match(/CVE-[\d-]+\d|OSSN-\d+|GHSA-[\w-]+/g) ?? [];
+  const lists = Array.from(line.matchAll(/([A-Za-z][\w./-]*) (\d+(?:, \d+)*)(?![-\w])/g));
+  return [
+    ...named,
+    ...lists.flatMap(([, program = '', numbers = '']) =>
+      numbers.split(', ').map((one) => `${program} ${one}`),
+    ),
+  ];
+}
+
+describe.each(TABLES.slice(3))('THREATS.md, table %s, names', (_name, rows) => {
+  const numbered = rows.filter(([line = '']) => failuresIn(line).length > 0);
+
+  test.each(numbered.map(([line = '', tests = '']) => [line, tests] as const))(
+    '%s: a test bears the name',
+    (line, tests) => {
+      const titles = Array.from(tests.matchAll(/\[([^\]]+)\]\(/g), ([, title = '']) => title);
+      const borne = new Set(titles.flatMap(failuresIn));
+      expect(failuresIn(line).filter((failure) => borne.has(failure))).not.toEqual([]);
+    },
+  );
+
+  test('most rows have the number of a failure', () => {
+    expect(numbered.length).toBeGreaterThan(rows.length * 0.7);
+  });
+});
+
 /** Does the text have a test, or a group of tests, with exactly this title? Placeholders count as they are written. */
 function hasTitle(text: string, title: string): boolean {
   let isFound = false;
