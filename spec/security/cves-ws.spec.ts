@@ -1,4 +1,4 @@
-// Published failures of ws, tried on this tunnel: the handshake of ws is used here, its decoder and sender are not.
+// Published failures of ws, tested on this tunnel, which uses the handshake of ws but not its decoder and sender.
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import type { Tunnel } from '../../src/index.js';
@@ -84,7 +84,7 @@ test.each([
   'Cookie',
   'X-Forwarded-For',
   'Host',
-])('CVE-2021-32640 (ws): a hostile %s costs no time', async (name) => {
+])('CVE-2021-32640 (ws): a hostile %s is parsed quickly', async (name) => {
   const tunnel = makeTunnel({
     server: { port: 1 },
     origins: ['*.a.example', /^https:\/\/b$/],
@@ -164,7 +164,7 @@ describe('CVE-2026-48779 (ws): tiny and empty fragments exhaust memory', () => {
     ['one byte', 'x'],
     ['no bytes', ''],
   ])(
-    'CVE-2026-48779: %s in each of 300,000 fragments of a message that never ends is not kept',
+    'CVE-2026-48779: %s in each of 300,000 fragments of a message that never ends is not stored',
     async (_name, payload) => {
       const { port, backend } = await startTunnel();
       const other = await openRaw(port);

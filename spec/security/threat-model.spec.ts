@@ -1,4 +1,4 @@
-// .github/THREATS.md names the tests that hold .github/SECURITY.md: neither page may promise what no test holds.
+// .github/THREATS.md names the tests for each line of .github/SECURITY.md: every promise of the pages needs a test.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readOptions } from '../../src/options/read-tunnel.js';
@@ -50,7 +50,7 @@ describe.each(TABLES)('THREATS.md, table %s', (_name, rows) => {
         }),
       );
       expect(links.length).toBeGreaterThan(0);
-      // Nothing beside the links, which would look like a test.
+      // Text beside the links would look like a test.
       expect(tests.replace(/\[[^\]]+\]\([^)]+\)(; )?/g, '')).toBe('');
       const missing = links.filter(({ title, file }) => {
         const path = new URL(`../../${file}`, import.meta.url);
@@ -68,7 +68,7 @@ function hasTitle(text: string, title: string): boolean {
   ).some((quoted) => quoted.includes(title));
 }
 
-test('a title that only a comment has does not count', () => {
+test('a title in a comment does not count as a test', () => {
   expect(hasTitle("test('a client gets 429', () => {});", 'a client gets 429')).toBe(true);
   expect(hasTitle('// a client gets 429\n', 'a client gets 429')).toBe(false);
 });
