@@ -1,9 +1,9 @@
-// Checks that this commit can be released, and says what to do next. It never publishes, tags or pushes.
+// Checks whether this commit can be released, and prints the next steps. The script never publishes, tags or pushes.
 //
 //   npm run release:check                  before the tag: builds, and checks everything
 //   npm run release:check -- --tag v1.2.3  in the publish workflow, for the tag that started it
 //   node .ci/release.mjs --dist-tag        prints npm's tag for this version: latest, or release-1.2 for a fix of an older one
-//   npm run release:check -- --quick       without the build and the checks of types, for the dist/ that is there
+//   npm run release:check -- --quick       without the build and the type checks, with the present dist/
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ownerFaults } from './package/owner.mjs';
@@ -32,7 +32,7 @@ function check() {
     ...tagFaults(root, values.tag),
     ...ownerFaults(root),
   ];
-  // The build takes a minute: quick faults first. `test:package` builds, then runs publint and attw.
+  // The build takes a minute: the quick checks run first. `test:package` builds, then runs publint and attw.
   if (faults.length === 0 && !values.quick) faults.push(...scriptFaults(root, 'test:package'));
   if (faults.length === 0) faults.push(...tarballFaults(root));
   report(faults);

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-/** Of each run, the files named that take longest. */
+/** Number of the slowest files to name for each run. */
 const SLOWEST = 12;
 
 /** More files than this have a common cause, which is no chance. */

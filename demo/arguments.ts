@@ -36,7 +36,7 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   --input-idle SECONDS
                       without a key or pointer event, until a desktop is closed (600; 0 never)
   --record FOLDER     record every desktop into the folder
-  --cert FILE         https and HTTP/2: the certificate, in PEM form
+  --cert FILE         serve https and HTTP/2 with this certificate, in PEM form
   --key FILE          the private key, unless the certificate's file contains it
 `;
 
@@ -126,7 +126,7 @@ export function readArguments(given: string[]): Arguments | undefined {
   if (values.terminal) refuseTerminal(host, replicas);
   const tls = readCertificate(values.cert, values.key);
   if (tls && replicas > 1)
-    throw new UsageError('--cert and --replicas exclude each other: the balancer passes on plain http.');
+    throw new UsageError('--cert and --replicas exclude each other: the balancer forwards plain http only.');
   const missing = spawn ? missingForDesktops() : replicas > 1 ? missingForReplicas() : undefined;
   if (missing !== undefined) throw new UsageError(missing);
   return {
@@ -191,7 +191,7 @@ function read(option: string, file: string): string {
 function readCertificate(certFile: string | undefined, keyFile: string | undefined): Arguments['tls'] {
   if (certFile === undefined) {
     if (keyFile === undefined) return undefined;
-    throw new UsageError('--key is the private key of a certificate: give --cert too.');
+    throw new UsageError('--key needs a certificate: give --cert too.');
   }
   const tls = { cert: read('--cert', certFile), key: read('--key', keyFile ?? certFile) };
   try {

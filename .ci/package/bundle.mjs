@@ -1,5 +1,5 @@
-// The last step of the build: packages that few users need become files of ours, so that `npm install` installs less.
-// The source imports them by name; only `dist/` has the copies.
+// The last step of the build: packages that few users need are copied into `dist/bundled/`, so that `npm install` installs fewer
+// packages. The source imports the packages by name.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
 import { build } from 'esbuild';
@@ -48,14 +48,14 @@ async function bundleOne(root, name, outfile) {
     stdin: { contents: `export * from '${name}'`, resolveDir: root, sourcefile: name },
     outfile,
     bundle: true,
-    // With links followed, comments would name folders outside of the project.
+    // If esbuild followed links, comments would name folders outside the project.
     preserveSymlinks: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20',
     // The UMD builds load their parts by a `require` that no bundler can follow.
     mainFields: ['module', 'main'],
-    // LICENSES.txt has them.
+    // LICENSES.txt contains the licences.
     legalComments: 'inline',
     logLevel: 'warning',
   });

@@ -1,4 +1,4 @@
-// What `dist/bundled/` says about the packages inside: their licences, and a list for programs.
+// The information in `dist/bundled/` about its packages: their licences, and a machine-readable list.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -34,7 +34,7 @@ export function noticeOf(components) {
   ].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** A CycloneDX document. `npm sbom` lists installed packages only, and these are not installed. */
+/** A CycloneDX document. `npm sbom` lists only installed packages, and bundled packages are not installed. */
 export function documentOf(components) {
   const list = components.map(({ name, version, license }) => ({
     type: 'library',

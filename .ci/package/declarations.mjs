@@ -22,7 +22,7 @@ function typesIn(value, key = '') {
 function follow(file, seen) {
   if (seen.has(file)) return;
   seen.add(file);
-  // Comments may name files too: such a file is kept.
+  // Files that only comments name are kept, too.
   for (const [, path] of readFileSync(file, 'utf8').matchAll(/["'](\.\.?\/[^"'\n]*\.[cm]?js)["']/g))
     follow(resolve(dirname(file), path.replace(/js$/, 'ts').replace(/\.([cm]?ts)$/, '.d.$1')), seen);
 }

@@ -1,4 +1,4 @@
-// The end of `npm run build`, after the compiler.
+// The last steps of `npm run build`, after the compiler.
 import process from 'node:process';
 import { bundle } from './bundle.mjs';
 import { pruneDeclarations } from './declarations.mjs';

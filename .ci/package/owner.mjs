@@ -1,9 +1,9 @@
-// Where the package lives and whose it is, from one place:
+// Sets the repository and the owner of the package in one place:
 //
 //   npm run owner -- OWNER/NAME 'Author <mail>' [https://funding.example]
 //
 // writes `repository`, `homepage`, `bugs`, `author` and `funding` of package.json, and the address in SECURITY.md. With `--check`
-// it fails while one of them is a placeholder or belongs to another repository; `npm publish` calls that.
+// it fails while one of them is a placeholder or belongs to another repository; `npm publish` runs this check.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -31,7 +31,7 @@ function slugOf({ repository }) {
   return /^git\+https:\/\/github\.com\/([^/]+\/[^/]+)\.git$/.exec(repository?.url ?? '')?.[1];
 }
 
-/** What is still to be filled in, or does not agree; empty if the package may be published. */
+/** The fields that are missing or contradict each other; empty if the package may be published. */
 export function ownerFaults(root) {
   const manifest = JSON.parse(read(root, 'package.json'));
   const slug = slugOf(manifest);

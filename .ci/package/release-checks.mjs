@@ -1,4 +1,4 @@
-// What must hold before a release. Each check returns its faults as lines.
+// The checks before a release. Each check returns its faults as lines.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const run = (root, command, ...args) =>
   execFileSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 const lines = (text) => text.split('\n').filter((line) => line !== '');
 
-/** Bytes of the tarball and number of its files: a picture or a folder too many is noticed. */
+/** The largest size of the tarball in bytes, and its largest number of files: an unwanted picture or folder exceeds them. */
 const MOST = { size: 1_300_000, files: 900 };
 export const NEEDED = [
   ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.mjs', 'dist/index.cjs'],
@@ -65,7 +65,7 @@ export function changelogFaults(root, today = new Date().toISOString().slice(0, 
   ];
 }
 
-/** `tag`: the tag that is published; without it, HEAD's tags are looked at, and the tag may still be missing. */
+/** `tag`: the published tag. Without it, the tags of HEAD are checked, and the tag may still be missing. */
 export function tagFaults(root, tag) {
   const wanted = `v${versionOf(root)}`;
   if (tag !== undefined && tag !== wanted)

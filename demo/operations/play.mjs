@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plays a day in production on a machine of its own: README.md. Needs Linux and root, and the programs that README.md names.
+// Plays a day in production on a simulated machine: see README.md. Needs Linux, root, and the programs that README.md names.
 import console from 'node:console';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
@@ -10,13 +10,13 @@ import { EVENTS } from './play/events/all.mjs';
 import { PATIENCE } from './play/patience.mjs';
 import { buildMachine, isInside, playInside } from './play/namespace.mjs';
 
-/** Seconds until a play that hangs is given up. */
+/** Seconds until a hanging play is ended. */
 const DEADLINE = 120 * PATIENCE;
 
 if (!isInside) process.exit(await playInside(fileURLToPath(import.meta.url)));
 
 setTimeout(() => {
-  console.error(`the play was not over after ${DEADLINE} seconds`);
+  console.error(`the play did not end within ${DEADLINE} seconds`);
   process.exit(1);
 }, DEADLINE * 1000).unref();
 
@@ -25,7 +25,7 @@ const day = new Day();
 const begin = performance.now();
 let played = 0;
 let failed = 0;
-/** Names of events, to play only these after the start. */
+/** The names of the events to play after the start; all events if empty. */
 const wanted = process.argv.slice(2);
 const events = EVENTS.filter(([name], at) => at === 0 || wanted.length === 0 || wanted.includes(name));
 for (const [name, event] of events) {
@@ -39,7 +39,7 @@ for (const [name, event] of events) {
     line = `FAIL  ${name}: ${error.message}`;
   }
   console.log(`${line} (${((performance.now() - since) / 1000).toFixed(1)} s)`);
-  // Nothing works on a machine that did not start.
+  // Without a started machine, every other event would fail too.
   if (failed > 0 && !day.load) break;
 }
 if (failed > 0)

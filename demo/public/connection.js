@@ -24,7 +24,7 @@ export function openConnection({ target, url, credentials, on }) {
     security: undefined, // The VNC server's reason for refusing the credentials.
     viewerError: false, // noVNC ended the connection because of an error.
     timedOut: false,
-    needsHttps: false, // The VNC server encrypts, for which a page needs https.
+    needsHttps: false, // The VNC server uses encryption, which pages have only over https.
     byUser: false,
   };
   let ended = false;
@@ -93,7 +93,7 @@ export function openConnection({ target, url, credentials, on }) {
   });
   rfb.addEventListener('serververification', ({ detail }) => {
     clearTimeout(timer);
-    // Over http, a page has no SubtleCrypto, with which noVNC encrypts.
+    // noVNC encrypts with SubtleCrypto, which pages over http lack.
     if (window.crypto.subtle === undefined) {
       outcome.needsHttps = true;
       rfb.disconnect();

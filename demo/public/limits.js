@@ -1,25 +1,27 @@
-// What this browser can't do on this page: found by its features, not by its name.
+// Detects the features that this browser lacks on this page.
 
-/** Sentences for people. `view`: the window. */
+/** The missing features, as sentences for the user. `view`: the window. */
 export function limitsOf(view = window) {
   const { document, navigator } = view;
   const limits = [];
-  if (!document.fullscreenEnabled) limits.push('Full screen: this browser has none for pages.');
+  if (!document.fullscreenEnabled) limits.push('Full screen: not available to pages in this browser.');
   if (navigator.clipboard === undefined)
-    limits.push('Clipboard of this computer: over http, a page cannot read it. Paste with the keyboard.');
-  // https://wicg.github.io/keyboard-lock/ A phone's keyboard has no such keys.
+    limits.push('Clipboard of this computer: pages cannot read it over http. Paste with the keyboard.');
+  // https://wicg.github.io/keyboard-lock/ Phone keyboards lack these keys.
   if (navigator.keyboard?.lock === undefined && !view.matchMedia('(pointer: coarse)').matches)
-    limits.push('Keys such as Alt Tab and Ctrl W: this browser keeps them. Send others with “Keys”.');
+    limits.push(
+      'Keys such as Alt Tab and Ctrl W: this browser handles them itself. “Keys” sends other keys.',
+    );
   return limits;
 }
 
-/** Keys of the browser go to the desktop in full screen, where the browser can do that. Escape then leaves if it is held. */
+/** In full screen, sends the browser's own keys to the desktop, if the browser supports this. Holding Escape then leaves full screen. */
 export function lockKeys(yes) {
   if (yes) navigator.keyboard?.lock?.().catch(() => {});
   else navigator.keyboard?.unlock?.();
 }
 
-/** Copies a text. Without `navigator.clipboard`, as over http, the older command copies the selected text of a field. */
+/** Copies a text. Without `navigator.clipboard`, such as over http, `execCommand` copies the selected text of a field. */
 export async function copyText(text) {
   if (navigator.clipboard !== undefined) {
     await navigator.clipboard.writeText(text);

@@ -217,7 +217,7 @@ export function explain(outcome, session) {
     return because({
       state: 'refused',
       title: 'This desktop needs https',
-      text: 'The VNC server encrypts (RA2), which browsers allow to pages over https and at localhost only.',
+      text: 'The VNC server uses encryption (RA2). Browsers allow this only for pages over https or on localhost.',
       icon: 'lock',
       retry: false,
       detail: undefined,

@@ -5,8 +5,8 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD (see README.md).
 //
-// The upgrade is an ordinary GET of the route: `onRequest`, `preParsing`, `preValidation` and `preHandler` hooks run, also
-// those of the plugin that has the route, and a hook that replies refuses the tunnel. After hijack() the response belongs
+// The upgrade is an ordinary GET of the route: `onRequest`, `preParsing`, `preValidation` and `preHandler` hooks run,
+// including those of the route's plugin, and a hook that replies refuses the tunnel. After hijack() the response belongs
 // to the tunnel: `onSend` does not run, and headers of reply.header() are not in the answer. Set headers on `reply.raw`.
 import { URLSearchParams } from 'node:url';
 import { wstunnel } from 'express-wstunnel';

@@ -8,7 +8,7 @@
 // middie runs its middleware in one `onRequest` hook. An upgrade therefore meets the `onRequest` hooks that were added
 // before middie, then the middleware in the order of `use`, and nothing after the tunnel: no later `onRequest` hook, no
 // `preHandler`, no route, no `onSend`. Hooks of an encapsulated plugin do not run for `/vnc` either, because the path has
-// no route. So the guard is a middleware in front of the tunnel. If your login is a Fastify hook or plugin, see
+// no route. Therefore the guard is a middleware in front of the tunnel. If your login is a Fastify hook or plugin, see
 // fastify-route.mjs.
 import { randomBytes } from 'node:crypto';
 import { URLSearchParams } from 'node:url';

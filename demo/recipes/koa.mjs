@@ -1,4 +1,4 @@
-// Koa: the tunnel as a middleware, by koa-connect.
+// Koa: the tunnel as a middleware, through koa-connect.
 //
 //   npm install koa koa-connect express express-wstunnel
 //   node koa.mjs
@@ -6,7 +6,7 @@
 // Settings: PORT, VNC_PORT, PASSWORD (see README.md). Express is used only to parse forms.
 //
 // All of Koa's middleware runs on an upgrade, up to the tunnel. Once the tunnel is open, no middleware continues after its
-// `await next()`: write log lines before. Headers of `ctx.set()` are in the 101. Koa has no mount paths: one middleware is
+// `await next()`: write log lines before the call. Headers of `ctx.set()` are in the 101. Koa has no mount paths: one middleware is
 // the guard and calls the tunnel, so that no other spelling of the path reaches the tunnel without the guard.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';

@@ -1,5 +1,5 @@
-// Sessions for frameworks that do not run express-session: a cookie has a random id, and the program has the user.
-// Replace this file by the session plugin of your framework, with a store.
+// Sessions for frameworks that do not run express-session: a cookie has a random id, and the program stores the user of
+// each id. Replace this file with the session plugin of your framework, with a store.
 import { randomBytes } from 'node:crypto';
 
 const MAX_AGE = 8 * 3600 * 1000; // milliseconds

@@ -3,7 +3,7 @@
 //   npm install vite express express-session express-wstunnel
 //   node vite.mjs
 //
-// Start it in the folder of your Vite project. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and SITE,
+// Start the program in the folder of your Vite project. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and SITE,
 // the folder of the project. In a project with a vite.config.js, put `desk` into its `plugins`.
 //
 // Vite's own checks run first (allowedHosts, cors), then the app, then Vite's pages. `tunnel.attach()` keeps the path for

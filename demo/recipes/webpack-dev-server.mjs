@@ -1,12 +1,12 @@
-// webpack-dev-server: an Express app with the login and the tunnel, by setupMiddlewares.
+// webpack-dev-server: an Express app with the login and the tunnel, through setupMiddlewares.
 //
 //   npm install webpack webpack-dev-server express express-session express-wstunnel
 //   node webpack-dev-server.mjs
 //
-// Start it in the folder of your webpack project. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and
+// Start the program in the folder of your webpack project. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and
 // SITE, the folder of the project. In a project with a webpack.config.js, put `setupMiddlewares` into its `devServer`.
 //
-// The app has its place after the dev server's checks of the headers Host and Origin, and before its pages.
+// The app runs after the dev server's checks of the headers Host and Origin, and before its pages.
 // `tunnel.attach()` keeps the path for the tunnel; all other upgrades go to the dev server, so its own WebSocket (/ws)
 // still works, and so do its proxies. Only the tunnel is behind the login: proxies with `ws: true` are not.
 //

@@ -153,7 +153,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
   );
 
   test(
-    'issue 21, point 1: in full screen, keys of the browser go to the desktop',
+    'issue 21, point 1: in full screen, the desktop gets the keys of the browser',
     { timeout: 60_000 },
     async () => {
       const { page } = await connect();
@@ -203,7 +203,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
           320, 340, 360, 380, 390, 412, 430, 441, 502, 521, 560, 641, 681, 721, 768, 981, 1181, 1361,
         ]) {
           await page.setViewportSize({ width, height: 700 });
-          // The page hides the hand, which has nothing to move here.
+          // The page hides the hand, because the desktop fits and cannot be moved.
           await page.evaluate(() => document.getElementById('hand')?.removeAttribute('hidden'));
           expect(await page.evaluate(overlaps), `${width} ${isTrainee}`).toEqual([]);
         }

@@ -18,10 +18,10 @@ import { startRecorder } from '../support/rfb-recorder.js';
 import { holds, until } from '../support/wait.js';
 import { startWebKitPages } from './webkit.js';
 
-/** Screenshots for people, if the variable names a folder. */
+/** The folder for screenshots, if set. */
 const { SCREENSHOTS } = process.env;
 
-/** The protocols of the connections that a browser opens for the page and for its WebSocket. */
+/** Each browser, its programs, and the protocols of its connections for the page and the WebSocket. */
 const CASES: readonly (readonly [string, string[], () => Promise<BrowserPages>, string[]])[] = [
   ['Chromium', ['chromium'], () => startBrowser(), ['h2']],
   ['Firefox', ['firefox-esr'], () => startFirefox(), ['h2']],
@@ -91,7 +91,7 @@ describe.each(CASES)('issue 21, point 1: %s over https', (name, programs, start,
       await page.keyboard.type('a1');
       await holds(() => expect(recorder.keys).toEqual(['+61', '-61', '+31', '-31']));
       expect([...new Set(protocols)].sort()).toEqual(expected);
-      // Over https the clipboard is no limit.
+      // Over https the page can use the clipboard.
       const limits = await page.evaluate(() => document.querySelector('#limits-list')?.textContent);
       expect(limits).not.toContain('Clipboard');
       await shoot(page, `${name}-desktop`);
@@ -112,7 +112,7 @@ describe.each(CASES)('issue 21, point 1: %s over https', (name, programs, start,
       await shoot(page, `${name}-admin`);
 
       await page.goto(`${url}/recordings/`);
-      // The recording of the page, which is the older one.
+      // The recording of the page is the older one.
       await page.click('#rows tr:last-child a');
       await page.waitForSelector('body[data-playback="playing"]');
       await page.keyboard.press('End');

@@ -10,9 +10,9 @@ import { onCleanup } from '../support/cleanup.js';
 import { closedPort } from '../support/servers.js';
 import { DEADLINE, until } from '../support/wait.js';
 
-/** The browser of the spec file: a start takes seconds. */
+/** One browser for the whole spec file, since its start takes seconds. */
 let shared: Promise<WebDriver> | undefined;
-/** Undo the start, the last step first. */
+/** Functions that undo the steps of the start, the last step first. */
 const steps: (() => unknown)[] = [];
 
 afterAll(async () => {
@@ -24,7 +24,7 @@ afterAll(async () => {
 export async function startWebKit(): Promise<WebDriver> {
   const driver = await (shared ??= launchWebKit());
   onCleanup(async () => {
-    // Cookies of the page's host, of all ports.
+    // The cookies of the page's host on all ports.
     await driver.manage().deleteAllCookies();
     await driver.get('about:blank');
   });
@@ -114,7 +114,7 @@ class WebKitPage implements BrowserPage {
   }
 
   async waitForFunction<A>(script: (arg: A) => unknown, arg?: A) {
-    // While the next page loads, a script fails.
+    // A script fails while the next page loads.
     await until(() => this.evaluate(script, arg).then(Boolean, () => false));
   }
 

@@ -73,7 +73,7 @@ describe('issue 16: the text for a login that has ended', () => {
   });
 });
 
-describe('issue 21, point 1: a browser that lacks something', () => {
+describe('issue 21, point 1: a browser that lacks features', () => {
   interface Limits {
     readonly limitsOf: (view: object) => readonly string[];
   }
@@ -84,7 +84,7 @@ describe('issue 21, point 1: a browser that lacks something', () => {
     matchMedia: () => ({ matches: isPhone }),
   });
 
-  test('is told what it lacks, and no more', async () => {
+  test('gets a list of the missing features, and of no others', async () => {
     const { limitsOf } = (await import(LIMITS)) as Limits;
     const all = { fullscreen: true, clipboard: {}, keyboard: { lock: () => undefined } };
     expect(limitsOf(view(all))).toEqual([]);
@@ -96,7 +96,7 @@ describe('issue 21, point 1: a browser that lacks something', () => {
     expect(limitsOf(view({ fullscreen: true, clipboard: {} }, true))).toEqual([]);
   });
 
-  test('over http gets a card for a VNC server that encrypts, and does not try again', () => {
+  test('over http shows a card for a VNC server that encrypts, and does not reconnect', () => {
     const words = explain({ code: 0, reason: '', connected: false, opened: true, needsHttps: true });
     expect(words).toMatchObject({ state: 'refused', title: 'This desktop needs https', retry: false });
   });

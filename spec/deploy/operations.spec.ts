@@ -27,16 +27,16 @@ interface Rules {
   readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
 }
 
-/** Seconds of the command after its last deadline, and some for systemd. */
+/** Seconds for the exit of the command after its last deadline, and for systemd. */
 const END = 4;
 
-/** What multiplies the deadlines of the play. Other spec files run beside this one. */
+/** The factor of the play's deadlines: other spec files run at the same time. */
 const PATIENCE = process.env.OPERATIONS_PATIENCE ?? '3';
 
-/** The play gives up by itself before this time. It takes less than a minute on a machine without other work. */
+/** The play ends by itself before this time. It takes less than a minute on an idle machine. */
 const PLAY_TIMEOUT = 130_000 * Number(PATIENCE);
 
-test('every block of commands in the README is run by the play, or has the reason why not', () => {
+test('the play runs every command block of the README, or the block has a reason for its omission', () => {
   const blocks = [...README.matchAll(/(?:<!-- (.*) -->\n\n)?```sh\n/g)].map(([, mark = '']) => mark);
   expect(blocks.length).toBeGreaterThan(10);
   expect(blocks.filter((mark) => !/^(play: [a-z ]+|not played: .+)$/.test(mark))).toEqual([]);
@@ -44,14 +44,14 @@ test('every block of commands in the README is run by the play, or has the reaso
 });
 
 describe('the unit', () => {
-  test('gives the command the time of its settings', () => {
+  test('gives the command enough time for its settings to stop', () => {
     const { grace, spread, drain, linger } = JSON.parse(textOf('config.json', FOLDER)) as Settings;
     const stop = Number(/^TimeoutStopSec=(\d+)$/m.exec(UNIT)?.[1]);
     expect(stop).toBeGreaterThanOrEqual(grace + spread + drain + END);
     expect(stop).toBeGreaterThanOrEqual(linger + drain + END);
   });
 
-  test('starts with the options of the command', () => {
+  test('starts the command with options that exist', () => {
     const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(UNIT) ?? [];
     const flags = line.match(/--[a-z-]+/g) ?? [];
     expect(flags).toContain('--config');
@@ -66,7 +66,7 @@ describeWith('systemd-analyze')('systemd', () => {
     const unit = pathOf('express-wstunnel@.service');
     expect(await analyze('verify', '--man=no', unit)).toEqual({ stdout: '', stderr: '' });
     await analyze('security', '--offline=true', '--threshold=25', unit);
-    // The check of the check: a misspelt setting is reported.
+    // Verifies the check itself: a misspelt setting is reported.
     const { 'wrong@.service': wrong } = await files({ 'wrong@.service': UNIT.replace('UMask=', 'UMsk=') });
     expect((await analyze('verify', '--man=no', wrong!)).stderr).toContain('UMsk');
   });

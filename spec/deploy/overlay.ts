@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** Whether this process may make namespaces, and an overlay over `lower` at `target`. */
+/** Whether this process may create namespaces, and mount an overlay over `lower` at `target`. */
 export function canOverlay(lower: string, target: string): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
   const script =

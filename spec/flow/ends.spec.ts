@@ -29,7 +29,7 @@ describe('when the backend', () => {
   });
 
   test('ends after many bytes, a client that has answered the Close keeps its slot only for closeTimeout', async () => {
-    // Found by the soak: for a slow line, the wait for the answer may take thirty times closeTimeout; the wait after the answer must not.
+    // Found by the soak test. On a slow line, the wait for the answer may take thirty times closeTimeout; the wait after the answer may not.
     const flow = await openFlow({ closeTimeout: 0.2 });
     const all = Buffer.alloc(1_500_000, 'to the last byte ');
     flow.backend.end(all);

@@ -1,4 +1,4 @@
-// The long fuzz: README.md says what is checked. Bundles fuzz/main.ts, so that a run of hours is not changed by edits, and starts it.
+// The long fuzz test: see README.md. Bundles fuzz/main.ts, so that a run of hours is not changed by edits, and starts it.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ await build({
   // The UMD form of jsonc-parser can't be bundled.
   mainFields: ['module', 'main'],
   logLevel: 'error',
-  // The generators live beside helpers of tests, none of which runs here.
+  // The files of the generators import vitest for other helpers, which do not run here.
   alias: { vitest: join(here, 'no-vitest.mjs') },
 });
 const child = spawn(process.execPath, ['--expose-gc', outfile, ...process.argv.slice(2)], {

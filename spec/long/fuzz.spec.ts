@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { fuzzRuns, fuzzTimeout } from '../fault/fuzz/runs.js';
 import { fuzz, TARGETS } from './fuzz/run.js';
 
-// The bounded form of fuzz.mjs. README.md has the figures of the long form.
+// The short form of fuzz.mjs. README.md has the figures of the long form.
 const { runs, seed } = fuzzRuns(20_000);
 
 test.each(TARGETS)(
@@ -12,17 +12,17 @@ test.each(TARGETS)(
     const inputs = Math.ceil((runs * target.share) / 1000);
     const isStopped = () => false;
     const result = await fuzz(target, { seed, first: 0, inputs, isStopped, nextTurn });
-    expect(result.finds).toEqual([]);
+    expect(result.faults).toEqual([]);
     expect(result.inputs).toBe(inputs);
   },
   fuzzTimeout(20_000),
 );
 
-test('the shares of the targets are a thousand', () => {
+test('the shares of the targets add up to a thousand', () => {
   expect(TARGETS.reduce((sum, { share }) => sum + share, 0)).toBe(1000);
 });
 
-test('a target that throws is a find, with its seed and input', async () => {
+test('a target that throws is reported as a fault, with its seed and input', async () => {
   const part = { seed, first: 0, inputs: 20, isStopped: () => false, nextTurn };
   const thrown = await fuzz(
     {
@@ -35,6 +35,6 @@ test('a target that throws is a find, with its seed and input', async () => {
     },
     part,
   );
-  expect(thrown.finds).toHaveLength(5);
-  expect(thrown.finds[0]).toMatch(/^FUZZ_SEED=\d+, run 0: RangeError: broken[^]*the input/);
+  expect(thrown.faults).toHaveLength(5);
+  expect(thrown.faults[0]).toMatch(/^FUZZ_SEED=\d+, run 0: RangeError: broken[^]*the input/);
 });

@@ -1,4 +1,4 @@
-// A soak of the built package: README.md says what is checked. `--seconds 7200 --out soak.jsonl`. SIGTERM ends the run early, with a verdict.
+// A soak test of the built package: see README.md. `--seconds 7200 --out soak.jsonl`. SIGTERM ends the run early, with a verdict.
 import console from 'node:console';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ const { values } = parseArgs({
     round: { type: 'string' },
     out: { type: 'string' },
     dist: { type: 'string', default: join(here, '../../dist') },
-    // Only these kinds of sessions, such as slow,echo: to look at a fault.
+    // Only these kinds of sessions, such as slow,echo: to investigate a fault.
     kinds: { type: 'string' },
     workers: { type: 'string', default: '6' },
   },
@@ -49,7 +49,7 @@ for (const signal of ['SIGTERM', 'SIGINT'])
     stopping.abort();
   });
 
-/** A list that tells each fault at once. */
+/** A list that prints each fault at once. */
 const faults = [];
 faults.push = (fault) => {
   say(`FAULT ${fault}`);
@@ -105,7 +105,7 @@ async function sample(isQuiet) {
   return taken;
 }
 
-/** All clients leave; then nothing may be left of them. */
+/** Waits until all clients have left, then checks that they have left nothing behind. */
 async function quiet() {
   await clients.pause();
   await trouble.settle();
@@ -137,7 +137,7 @@ async function untilIdle() {
   }
 }
 
-// The processes have started: a busy machine takes seconds for this.
+// The time starts after the processes: a busy machine takes seconds to start them.
 started = performance.now();
 for (const event of ['uncaughtException', 'unhandledRejection'])
   process.on(event, (error) => faults.push(`${event} of the clients: ${error?.stack ?? error}`));

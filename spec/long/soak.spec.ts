@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { describeWith, Program } from '../support/programs.js';
 import { fits, slopeOf } from './soak/verdict.mjs';
 
-// The bounded form of soak.mjs. README.md has the figures of the long form.
+// The short form of soak.mjs. README.md has the figures of the long form.
 const SOAK = fileURLToPath(new URL('./soak.mjs', import.meta.url));
 const ARGS = ['--no-warnings', SOAK, '--seconds', '7', '--round', '7', '--workers', '8'];
 
@@ -18,7 +18,7 @@ describeWith('redis-server')('the soak', () => {
   }, 60_000);
 });
 
-/** Quiet samples of an hour, one each minute. */
+/** Quiet samples of an hour, one per minute. */
 const samples = (heap: (minute: number) => number) =>
   Array.from({ length: 60 }, (_, minute) => ({
     at: minute * 60,
@@ -28,7 +28,7 @@ const samples = (heap: (minute: number) => number) =>
     ...{ commandRss: 0, commandDescriptors: 90 },
   }));
 
-test('a heap that grows by 50 KB a minute is a leak; a growth that ends early, and noise, are none', () => {
+test('a heap that grows by 50 KB a minute is a leak, and growth that ends early or noise is not', () => {
   const isFlat = (heap: (minute: number) => number) => fits(samples(heap)).every((row) => row.isFlat);
   expect(isFlat((minute) => 20e6 + minute * 50_000)).toBe(false);
   expect(isFlat((minute) => 20e6 + Math.min(minute, 14) * 500_000)).toBe(true);

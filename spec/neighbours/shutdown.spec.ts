@@ -103,7 +103,7 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
     expect(Object.hasOwn(server, 'closeAllConnections')).toBe(true);
     await tunnel.close({ timeout: 0.1 });
     expect(Object.hasOwn(server, 'emit')).toBe(false);
-    // The methods know the idle connection, until the connection ends.
+    // The methods stay extended until the idle connection ends.
     client.socket.destroy();
     await until(() => !Object.hasOwn(server, 'closeAllConnections'));
     for (const name of ['closeAllConnections', 'closeIdleConnections', 'emit'])

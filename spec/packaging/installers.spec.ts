@@ -36,7 +36,7 @@ beforeAll(async () => {
   tarball = join(out, (await readdir(out)).find((file) => file.endsWith('.tgz')) ?? '');
 });
 
-/** A project that names only the packages that its own files import. */
+/** A project whose package.json lists only the packages that its own files import. */
 async function makeProject(name: string): Promise<string> {
   const project = join(folder, name);
   await mkdir(project);
@@ -50,8 +50,8 @@ async function makeProject(name: string): Promise<string> {
 const node = (project: string, args: string[], env = {}): Promise<Run> =>
   run(process.execPath, args, project, { NODE_OPTIONS: '', DEBUG: '', ...env }, 200_000);
 
-describe('issue 21: other installers than npm', () => {
-  test('pnpm, whose node_modules hides the dependencies of dependencies', async () => {
+describe('issue 21: installers other than npm', () => {
+  test('the package and the command work in the strict node_modules of pnpm', async () => {
     const project = await makeProject('by-pnpm');
     const pnpm = join(tools, 'pnpm/bin/pnpm.cjs');
     const store = join(folder, 'pnpm-store');
@@ -64,7 +64,7 @@ describe('issue 21: other installers than npm', () => {
     expect(await run(command, ['--version'], project)).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test("Yarn's Plug'n'Play, without node_modules", async () => {
+  test("the package and the command work with Yarn's Plug'n'Play, without node_modules", async () => {
     const project = await makeProject('by-yarn');
     // A lock file marks the root of a project.
     await writeFile(join(project, 'yarn.lock'), '');
@@ -90,7 +90,7 @@ describe('issue 21: other installers than npm', () => {
   });
 });
 
-/** Yarn does not read the usual variables. */
+/** Yarn ignores npm's environment variables. */
 function proxiesOf({ http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY }: NodeJS.ProcessEnv) {
   const [http, https] = [http_proxy ?? HTTP_PROXY, https_proxy ?? HTTPS_PROXY];
   return { ...(http && { YARN_HTTP_PROXY: http }), ...(https && { YARN_HTTPS_PROXY: https }) };

@@ -8,7 +8,7 @@ import { DEVELOPERS } from '../support/environment.js';
 import { ROOT, temporaryFolder } from './packed.js';
 import { bundle } from './release-modules.js';
 
-/** Licences that ask for nothing but their notice. */
+/** Licences that require only their notice. */
 const ALLOWED = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD'];
 const DIST = join(ROOT, 'dist');
 const MODULES = join(ROOT, 'node_modules');
@@ -51,7 +51,7 @@ const manifestOf = (name: string) =>
 const root = packages['']!;
 const { name = '', version } = root;
 
-/** The packages that a package needs: dependencies, and peers that are not optional. */
+/** The packages that a package needs: dependencies and non-optional peers. */
 function neededBy(one: Locked): string[] {
   const peers = Object.keys(one.peerDependencies ?? {});
   return [
@@ -60,7 +60,7 @@ function neededBy(one: Locked): string[] {
   ];
 }
 
-/** Where the lock has a package, as Node finds it from the folder of another. */
+/** The lock's entry for a package, as Node resolves it from the folder of another package. */
 function placeOf(name: string, from: string): string {
   for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     const place = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
@@ -76,14 +76,14 @@ function installed(): string[] {
 }
 
 describe('the packages that a user installs', () => {
-  test('have a licence of the list', () => {
+  test('have a licence from the list', () => {
     const places = installed();
     expect(places).toEqual(expect.arrayContaining(['node_modules/ws', 'node_modules/express']));
     const others = places.filter((place) => !ALLOWED.includes(packages[place]!.license ?? ''));
     expect(others.map((place) => `${place}: ${packages[place]!.license ?? 'none'}`)).toEqual([]);
   });
 
-  test('are eight with this package, besides Express', () => {
+  test('are eight, including this package and without Express', () => {
     const own = new Set(Object.keys(root.dependencies ?? {}).map((name) => placeOf(name, '')));
     for (const place of own) for (const name of neededBy(packages[place]!)) own.add(placeOf(name, place));
     expect([...own].map((place) => place.replace('node_modules/', '')).sort()).toEqual([

@@ -61,7 +61,7 @@ describe('the changelog of a release', () => {
   });
 });
 
-test('a release has one version in package.json and the lock', () => {
+test('package.json and the lock have the same version', () => {
   expect(versionFaults(root)).toEqual([]);
   write('package-lock.json', JSON.stringify({ ...LOCK, version: '1.2.2' }));
   expect(versionFaults(root)).toEqual([expect.stringMatching(/^package-lock\.json has another version/)]);
@@ -121,7 +121,7 @@ describe('the commit of a release', { timeout: 60_000 }, () => {
 });
 
 describe('npm run owner', () => {
-  test('writes every address from one name, and the check passes then', () => {
+  test('writes every address from one name, and then the check passes', () => {
     expect(owner.runOwner(['some-one/tunnel', 'Bob <b@example.com>', 'https://fund.example'], root)).toEqual(
       [],
     );

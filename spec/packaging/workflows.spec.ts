@@ -17,11 +17,11 @@ test('there are workflows for tests, publishing, analysis and the newest ws', ()
 });
 
 describe.each(workflows)('the workflow $file', (one) => {
-  test('may only read the repository, unless a job says otherwise', () => {
+  test('may only read the repository, except in jobs with other permissions', () => {
     expect(one.permissions).toEqual({ contents: 'read' });
   });
 
-  test('limits the time of each job, on a system of a named version', () => {
+  test('limits the time of each job, and names the version of its system', () => {
     for (const [name, job] of Object.entries(one.jobs)) {
       if (job.uses !== undefined) continue;
       expect(job['timeout-minutes'], name).toBeLessThanOrEqual(90);
@@ -35,15 +35,15 @@ describe.each(workflows)('the workflow $file', (one) => {
         expect(`${name}${comment}`).toMatch(/^[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
   });
 
-  test('uses no stored secret, and no event that gives strangers the rights of the repository', () => {
+  test('uses no stored secret, and no event that gives strangers write access', () => {
     expect(one.text).not.toMatch(/secrets[.[]|secrets: inherit|pull_request_target|workflow_run/);
   });
 
-  test('puts no expression into a shell command, where its text would be code', () => {
+  test('puts no expression into a shell command, where its text would run as code', () => {
     expect(commandsOf(one).filter((line) => line.includes('${{'))).toEqual([]);
   });
 
-  test('leaves no login in the clone', () => {
+  test('leaves no credentials in the clone', () => {
     const clones = stepsOf(one).filter(({ uses = '' }) => uses.startsWith('actions/checkout@'));
     for (const clone of clones) expect(clone.with).toMatchObject({ 'persist-credentials': false });
   });
@@ -68,7 +68,7 @@ test('all workflows use the same commit of an action', () => {
   expect(commits.size).toBe(6);
 });
 
-test('only these jobs may write, and only what they need', () => {
+test('only these jobs have write access, limited to their needs', () => {
   const more = workflows.flatMap(({ file, jobs }) =>
     Object.entries(jobs).flatMap(([name, { permissions = {} }]) =>
       Object.entries(permissions)
@@ -131,7 +131,7 @@ test('the job for the newest ws runs the contract test, and reports each failure
   );
 });
 
-test('Dependabot looks at npm, the actions and the image, and leaves minor versions of ws alone', () => {
+test('Dependabot updates npm packages, actions and the image, but not the minor version of ws', () => {
   const { updates } = parse(read('.github/dependabot.yml')) as {
     updates: { 'package-ecosystem': string; directory: string; ignore?: { 'dependency-name': string }[] }[];
   };
@@ -143,7 +143,7 @@ test('Dependabot looks at npm, the actions and the image, and leaves minor versi
 });
 
 describeWith('yamllint')('yamllint', () => {
-  test('finds nothing to mend in .github', async () => {
+  test('finds no fault in .github', async () => {
     const rules =
       '{extends: default, rules: {document-start: disable, line-length: {max: 140}, truthy: {check-keys: false}, ' +
       'comments: {min-spaces-from-content: 1}}}';

@@ -174,7 +174,7 @@ describeWith('Xvfb', 'x11vnc', 'openssl')('a login to x11vnc', { timeout: 60_000
     const tls = { ca: readFileSync(cert), servername: 'localhost' };
     const host = await startX11vnc('-rfbauth', passwordFile(), '-ssl', both);
     expect(await nameOfDesktop(await logIn({ ...host, tls }, RIGHT))).toMatch(OK_NAME);
-    // x11vnc passes TLS on from a helper process, which may end before it has sent the reason.
+    // The helper process of x11vnc forwards TLS, and may end before it has sent the reason.
     await expect(logIn({ ...host, tls }, WRONG)).rejects.toMatchObject({
       code: rejected.code,
       message: expect.stringMatching(/rejected the password|closed the connection/) as string,

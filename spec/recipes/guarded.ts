@@ -10,7 +10,7 @@ import { RECIPES, startRecipe } from './start.js';
 /** The URL of the tunnel of most recipes. */
 export const PATH = '/vnc/websockify';
 
-/** Starts a recipe with an echo as backend. */
+/** Starts a recipe with an echo server as the backend. */
 export async function start(file: string, env: Record<string, string> = {}) {
   const { port } = await startEcho();
   return startRecipe(file, { VNC_PORT: String(port), ...env });

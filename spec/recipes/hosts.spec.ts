@@ -33,7 +33,7 @@ describe.each(['fastify.mjs', 'fastify-route.mjs', 'koa.mjs', 'hono.mjs'])('issu
     expect((await request(dial(), 'GET', PATH)).status).toBe(401);
     expect((await request(dial(), 'GET', PATH, ann)).status).toBe(404);
     expect((await knock(dial(), { ...ann, Origin: 'https://elsewhere.example' })).status).toBe(403);
-    // Spellings of the path that a router may decode or fold lead to the guard, too.
+    // The guard also covers spellings of the path that a router may decode or fold.
     for (const path of ['/VNC', '/%76nc', '/vnc/', '//vnc', '/vnc/../vnc', '/x/../vnc', '/vnc;a', '/vnc%2f'])
       expect({ path, status: (await knock(dial(), {}, path)).status }).toEqual({
         path,
@@ -46,7 +46,7 @@ describe.each(['fastify.mjs', 'fastify-route.mjs', 'koa.mjs', 'hono.mjs'])('issu
     expect((await knock(dial(), ann)).status).toBe(401);
   });
 
-  test('with revalidate, the tunnel ends with its session, also without a call of end()', async () => {
+  test('with revalidate, the tunnel ends with its session, even without a call of end()', async () => {
     const { dial } = await startEdited(name, [
       ['revalidate: 60', 'revalidate: 0.2'],
       [/^ *tunnel\.end.*$/m, ''],
@@ -63,7 +63,7 @@ describe.each(['fastify.mjs', 'fastify-route.mjs', 'koa.mjs', 'hono.mjs'])('issu
 test.each(['fastify.mjs', 'fastify-route.mjs'])('issue 21: %s ends on SIGTERM', async (name) => {
   const site = await start(name);
   const client = await guards(site);
-  // Answered by Fastify, this connection stays open.
+  // This connection stays open after Fastify's answer.
   expect((await knock(site.dial(), {}, '/elsewhere')).status).toBe(404);
   const exited = once(site.program.process, 'exit');
   site.program.process.kill('SIGTERM');
@@ -80,8 +80,8 @@ type Scope = FastifyInstance<
   FastifyTypeProvider
 >;
 
-/** The parts of a framework that an upgrade meets, as the comments of the recipes say. */
-describe('issue 21: an upgrade meets', () => {
+/** The parts of a framework that run on an upgrade, as described in the comments of the recipes. */
+describe('issue 21: an upgrade runs', () => {
   const makeEcho = async () => makeTunnel({ server: { port: (await startEcho()).port } });
   const BEFORE = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const;
 
@@ -123,7 +123,7 @@ describe('issue 21: an upgrade meets', () => {
       done();
     });
     const { port } = await startEcho();
-    // middie gives the address that Fastify has found to Node's request.
+    // middie sets the address that Fastify has found on Node's request.
     const tunnel = makeTunnel({
       server: { port },
       clientAddress: (req: IncomingMessage & { ip?: string }) => req.ip,

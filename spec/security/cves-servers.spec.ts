@@ -1,4 +1,4 @@
-// Published failures of lighttpd's mod_wstunnel and of http-proxy-middleware, tried on this tunnel.
+// Published failures of lighttpd's mod_wstunnel and of http-proxy-middleware, tested on this tunnel.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { HookContext, RefuseInfo, TunnelOptions } from '../../src/index.js';
@@ -63,10 +63,10 @@ describe('CVE-2022-37797 (lighttpd): a bad handshake crashes the server', () => 
   });
 });
 
-describe('CVE-2022-41556 (lighttpd): a half-closed client keeps a slot for ever', () => {
+describe('CVE-2022-41556 (lighttpd): a half-closed client occupies a slot forever', () => {
   const CLIENTS = 10;
 
-  test('CVE-2022-41556: a client that half-closes in any phase gives back its slot and its connection', async () => {
+  test('CVE-2022-41556: a client that half-closes in any phase frees its slot and its connection', async () => {
     const sockets = watchDials();
     const silent = await startBackend();
     const echo = await startEcho();
@@ -139,7 +139,7 @@ describe('CVE-2024-21536 (http-proxy-middleware): a rejection ends the process',
     },
   );
 
-  test('CVE-2024-21536: no path of a request makes the matching throw', async () => {
+  test('CVE-2024-21536: no request path makes the matching throw', async () => {
     const complaints = watchComplaints();
     const { port: target } = await startEcho();
     const tunnel = makeTunnel({ url: ['/vnc', /^\/desk/], server: { '/vnc': { port: target } } });
@@ -166,7 +166,7 @@ describe('CVE-2024-21536 (http-proxy-middleware): a rejection ends the process',
   });
 });
 
-test('CVE-2026-55602 (http-proxy-middleware): a name or path that only contains a configured one leads to no backend', async () => {
+test('CVE-2026-55602 (http-proxy-middleware): a host or path that only contains a configured one reaches no backend', async () => {
   const { port: target } = await startEcho();
   const hosts = { port: target };
   const tunnel = makeTunnel({

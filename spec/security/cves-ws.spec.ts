@@ -143,7 +143,7 @@ test.each([
   'X-Forwarded-For',
   'X-Forwarded-Host',
   'Host',
-])('CVE-2021-32640 (ws): a hostile %s costs no time', async (name) => {
+])('CVE-2021-32640 (ws): a hostile %s is parsed quickly', async (name) => {
   const tunnel = makeTunnel({
     server: { port: await closedPort() },
     origins: ['same', '*.a.example', /^https:\/\/b$/],
@@ -230,7 +230,7 @@ describe('CVE-2026-48779 (ws): tiny and empty fragments exhaust memory', () => {
     ['one byte', 'x'],
     ['no bytes', ''],
   ])(
-    'CVE-2026-48779: %s in each of 300,000 fragments of a message that never ends is not kept',
+    'CVE-2026-48779: %s in each of 300,000 fragments of a message that never ends is not stored',
     async (_name, payload) => {
       const { port, backend } = await startTunnel();
       const other = await openRaw(port);

@@ -1,4 +1,4 @@
-// Published failures of programs of this kind, tried on this one. The page .github/THREATS.md lists them.
+// Published failures of comparable programs, tested on this tunnel. The page .github/THREATS.md lists them.
 import session from 'express-session';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -98,7 +98,7 @@ describe('CVE-2013-0335 (nova): a token that opens another machine', () => {
     for (const query of [`&host=127.0.0.1&port=${bob.port}`, `&target=${other}`, `&server=${other}`])
       expect(await shown(`/tunnel?token=one${query}`)).toBe('ann');
     expect(await shown('/tunnel?token=one', { 'X-Token': 'two', Cookie: 'token=two' })).toBe('ann');
-    // Two tokens: whichever counts, neither is mixed with the other, and a list is no token.
+    // Two tokens in a request are never mixed, and a list is not a token.
     for (const path of [
       '?token=onetwo',
       '?token=one,two',
@@ -110,7 +110,7 @@ describe('CVE-2013-0335 (nova): a token that opens another machine', () => {
       expect([path, await statusOf(port, `/tunnel${path}`)]).toEqual([path, 404]);
   });
 
-  test('CVE-2013-0335: a ticket for one backend leads to no other', async () => {
+  test('CVE-2013-0335: a ticket for one backend opens no other backend', async () => {
     const [ann, bob] = [await startBackend((s) => s.end('ann')), await startBackend((s) => s.end('bob'))];
     const tunnel = makeTunnel({ server: { port: bob.port } });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
@@ -121,7 +121,7 @@ describe('CVE-2013-0335 (nova): a token that opens another machine', () => {
   });
 });
 
-test('OSSN-0008 (nova): one token does not open sessions without end', async () => {
+test('OSSN-0008 (nova): one token cannot open an unlimited number of sessions', async () => {
   const { port: target } = await startEcho();
   const source = (token: string) => (token === 'one' ? { target: { port: target }, user: 'ann' } : undefined);
   const { port, tunnel } = await startTunnel({ server: tokenServer(source), limits: { perUser: 3 } });
@@ -136,7 +136,7 @@ test('OSSN-0008 (nova): one token does not open sessions without end', async () 
   expect(tunnel.stats().open).toBe(3);
 });
 
-test('CVE-2021-3654 (nova, websockify): no path of --web redirects to another host', async () => {
+test('CVE-2021-3654 (nova, websockify): no path under --web redirects to another host', async () => {
   const { folder = '' } = await files({ 'vnc.html': 'desk' });
   await mkdir(join(folder, 'sub'));
   await mkdir(join(folder, 'evil.example'));
@@ -151,7 +151,7 @@ test('CVE-2021-3654 (nova, websockify): no path of --web redirects to another ho
   const answerOf = (path: string) =>
     new RawClient(port).send(Buffer.from(pageRequest(path), 'latin1')).answer();
   expect(await answerOf('/sub')).toMatchObject({ status: 301, headers: { location: '/sub/' } });
-  // How a browser reads the answer, wherever the page was.
+  // As a browser resolves the redirect.
   const hostOf = async (path: string) => {
     const { headers } = await answerOf(path);
     return [path, new URL(headers.location ?? '/', 'http://desk.example/').host];

@@ -1,4 +1,4 @@
-// What users of comparable programs reported about apps and upgrades, tried on this tunnel. The page .github/THREATS.md lists all.
+// Reports of users of comparable programs about apps and upgrades, tested on this tunnel. The page .github/THREATS.md lists all.
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -51,7 +51,7 @@ test("express-ws 47, ws 326: the app's own login answers an upgrade with 401, an
   expect(await statusOf(port, '/tunnel', { Authorization: 'Basic YTpi' })).toBe(101);
 });
 
-test('express-ws 162, ws 1692: an upgrade of another path reaches the other listener untouched', async () => {
+test('express-ws 162, ws 1692: an upgrade for another path reaches the other listener unchanged', async () => {
   const { port, server } = await startTunnel();
   const other = new WebSocketServer({ noServer: true });
   server.on('upgrade', (req, socket, head) => {
@@ -66,7 +66,7 @@ test('express-ws 162, ws 1692: an upgrade of another path reaches the other list
 describe('http-proxy-middleware 327, 476, 777, node-http-proxy 1468: ECONNRESET ends the process', () => {
   const reset = (socket: { resetAndDestroy: () => void }) => socket.resetAndDestroy();
 
-  test('http-proxy-middleware 327, node-http-proxy 1468: ECONNRESET of a client in any phase ends no process and no other tunnel', async () => {
+  test('http-proxy-middleware 327, node-http-proxy 1468: ECONNRESET from a client in any phase ends neither the process nor another tunnel', async () => {
     const complaints = watchComplaints();
     let ask: () => void = () => undefined;
     const asked = new Promise<void>((resolve) => (ask = resolve));
@@ -97,7 +97,7 @@ describe('http-proxy-middleware 327, 476, 777, node-http-proxy 1468: ECONNRESET 
     expect(complaints).toEqual([]);
   });
 
-  test('http-proxy-middleware 476, 777: ECONNRESET of a backend in any phase ends no process and no other tunnel', async () => {
+  test('http-proxy-middleware 476, 777: ECONNRESET from a backend in any phase ends neither the process nor another tunnel', async () => {
     const complaints = watchComplaints();
     const echo = await startEcho();
     const atOnce = await startBackend((socket) => reset(socket));
@@ -124,7 +124,7 @@ test('http-proxy-middleware 301: a tunnel serves its mount path only', async () 
   for (const path of ['/', '/tunnelx', '/x/tunnel', '/other']) expect(await statusOf(port, path)).toBe(404);
 });
 
-test('websockify 487, noVNC 553: a backend that is down is a status, or a Close with a reason, and not 1006', async () => {
+test('websockify 487, noVNC 553: a client of a backend that is down gets a status or a Close with a reason, not 1006', async () => {
   const server = { port: await closedPort() };
   expect(await statusOf((await startTunnel({ server })).port)).toBe(502);
   const client = await openRaw((await startTunnel({ server, refuseWith: 'close' })).port);
@@ -149,7 +149,7 @@ test('noVNC 1276, websockify 266: the subprotocol binary is chosen if offered, a
   }
 });
 
-test("websockify 435: the origin is checked unless an option says '*'", async () => {
+test("websockify 435: the origin is checked unless origins is '*'", async () => {
   const foreign = { Origin: 'https://evil.example' };
   expect(await statusOf((await startTunnel()).port, '/tunnel', foreign)).toBe(403);
   expect(await statusOf((await startTunnel({ origins: '*' })).port, '/tunnel', foreign)).toBe(101);
@@ -167,7 +167,7 @@ test('websockify 426, mhzed/wstunnel 40: the backend may be a stream of the app'
   await echoes(await openRaw((await startTunnel({ server: { connect: echo } })).port));
 });
 
-test('node 53536, nest 13531: close() ends although a client answers nothing', async () => {
+test('node 53536, nest 13531: close() completes although a client never answers', async () => {
   const { port, tunnel } = await startTunnel();
   const client = await openRaw(port);
   await until(() => tunnel.stats().open === 1);
@@ -176,7 +176,7 @@ test('node 53536, nest 13531: close() ends although a client answers nothing', a
   expect(tunnel.stats().open).toBe(0);
 });
 
-test('an allowlist of addresses is no origin check: a page of another site is refused at a local tunnel', async () => {
+test('an address allowlist does not replace the origin check: a local tunnel refuses a page of another site', async () => {
   const { port } = await startTunnel({ allow: ['127.0.0.1'] });
   expect(await statusOf(port, '/tunnel', { Origin: 'https://evil.example' })).toBe(403);
   expect(await statusOf(port, '/tunnel', { Origin: 'http://127.0.0.1' })).toBe(101);

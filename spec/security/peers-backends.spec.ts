@@ -1,4 +1,4 @@
-// What users of comparable programs reported about clients, addresses, backends and time, tried on this tunnel.
+// Reports of users of comparable programs about clients, addresses, backends and time, tested on this tunnel.
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ test('websockify 170, noVNC 658: PINGs are sent by default, well within the 60 s
   expect(pingInterval).toBeLessThanOrEqual(30);
 });
 
-test('websockify 456, crossws 201: a client that is gone without a word frees its backend', async () => {
+test('websockify 456, crossws 201: a client that vanishes without a Close frees its backend', async () => {
   const { port, tunnel, backend } = await startTunnel({ pingInterval: 0.1, pongTimeout: 0.1 });
   const closes = closesOf(tunnel);
   await openRaw(port);
@@ -130,7 +130,7 @@ describe('websockify 334: the address of a client behind a proxy', () => {
   });
 });
 
-test('X-Forwarded-For and ::ffff: do not get past a list of addresses', async () => {
+test('X-Forwarded-For and ::ffff: do not bypass an address list', async () => {
   const denied = await startTunnel({ deny: ['::ffff:127.0.0.1'] });
   expect(await statusOf(denied.port)).toBe(403);
   const { port } = await startTunnel({ allow: ['192.0.2.0/24'] });
@@ -139,7 +139,7 @@ test('X-Forwarded-For and ::ffff: do not get past a list of addresses', async ()
       expect([name, await statusOf(port, '/tunnel', { [name]: address })]).toEqual([name, 403]);
 });
 
-test('erebe/wstunnel 244: a secret that changes counts from the next request on, without a restart', async () => {
+test('erebe/wstunnel 244: a changed secret applies from the next request on, without a restart', async () => {
   let secret = 'old';
   const authenticate = (req: { headers: Record<string, unknown> }) =>
     Promise.resolve(req.headers['x-key'] === secret);
@@ -167,7 +167,7 @@ describe('kubevirt 7041: a second viewer takes the session of the first', () => 
     return startTunnel({ server: { port: target, maxTunnels: 1, onFull }, user });
   };
 
-  test('kubevirt 7041: another user gets no slot of a full backend, whatever onFull says', async () => {
+  test('kubevirt 7041: another user gets no slot of a full backend, whatever onFull is', async () => {
     for (const onFull of ['refuse', 'takeover'] as const) {
       const { port } = await start(onFull);
       const first = await openRaw(port, '/tunnel', { 'X-User': 'ann' });
@@ -177,7 +177,7 @@ describe('kubevirt 7041: a second viewer takes the session of the first', () => 
   });
 });
 
-test('ttyd 1301, TurboVNC 131: a tunnel without input ends, and so does one that is open too long', async () => {
+test('ttyd 1301, TurboVNC 131: a tunnel without input ends, and so does a tunnel that is open too long', async () => {
   for (const [options, cause] of [
     [{ idleTimeout: 0.1 }, 'idle'],
     [{ maxDuration: 0.1 }, 'max-duration'],
@@ -192,7 +192,7 @@ test('ttyd 1301, TurboVNC 131: a tunnel without input ends, and so does one that
   }
 });
 
-test("websockify's UnixDomainSocketDirectory: a token with .. leads to no socket outside of the folder", async () => {
+test("websockify's UnixDomainSocketDirectory: a token with .. reaches no socket outside the folder", async () => {
   const { folder = '' } = await files({});
   await mkdir(join(folder, 'in'));
   const serve = (text: string) => createServer((socket: Socket) => socket.end(text));
@@ -252,7 +252,7 @@ describe('http-proxy-agent sends no CONNECT', () => {
     ).toThrow(/forward/);
   });
 
-  test('http-proxy-agent, chisel 149: the usual way through a proxy is CONNECT with credentials', async () => {
+  test('http-proxy-agent, chisel 149: by default the client sends a proxy CONNECT with credentials', async () => {
     const proxy = await startBackend((socket) =>
       socket.once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')),
     );
@@ -266,7 +266,7 @@ describe('http-proxy-agent sends no CONNECT', () => {
   });
 });
 
-test('ws 1707: data after the end of either side reaches nobody, and the tunnel ends once', async () => {
+test('ws 1707: data after the end of either side is discarded, and the tunnel ends once', async () => {
   const { port, tunnel, backend } = await startTunnel();
   const closes = closesOf(tunnel);
   const client = await openRaw(port);

@@ -1,4 +1,4 @@
-// .github/THREATS.md names the tests that hold .github/SECURITY.md: neither page may promise what no test holds.
+// .github/THREATS.md names the tests for each line of .github/SECURITY.md: every promise of the pages needs a test.
 import { existsSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
@@ -51,7 +51,7 @@ describe.each(TABLES)('THREATS.md, table %s', (_name, rows) => {
         }),
       );
       expect(links.length).toBeGreaterThan(0);
-      // Nothing beside the links, which would look like a test.
+      // Text beside the links would look like a test.
       expect(tests.replace(/\[[^\]]+\]\([^)]+\)(; )?/g, '')).toBe('');
       const missing = links.filter(({ title, file }) => {
         const path = new URL(`../../${file}`, import.meta.url);

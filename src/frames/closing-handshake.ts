@@ -114,7 +114,7 @@ export class ClosingHandshake {
       if (isLate) this.#answerLater(ending.code, answer);
       else this.#send(ending.code, answer);
     }
-    // The peer's Close leaves nothing to wait for on a slow line: a peer that keeps its connection open gets `closeTimeout`, not minutes.
+    // After the peer's Close, a slow line is no reason to wait: a peer that keeps its connection open is cut off after `closeTimeout`.
     this.#clock?.endPatience();
     this.begin(ending);
     // The receiver of the payload has a separate deadline.

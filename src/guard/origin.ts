@@ -39,7 +39,7 @@ export function parseOrigin(text: string): ParsedOrigin | undefined {
 function readOrigin(text: string): ParsedOrigin | undefined {
   // URL() would repair spaces, backslashes, a path and credentials: an origin has none of these (RFC 6454 section 6.2).
   if (!/^https?:\/\/[^/\\@?#\s]+$/i.test(text)) return undefined;
-  // Not URL.canParse(): in optimised code, Node 20 reads a text with letters such as `\xcd\x81` as UTF-8, and accepts what URL() throws for.
+  // Not URL.canParse(): in optimised code, Node 20 reads a text with letters such as `\xcd\x81` as UTF-8, and accepts texts that URL() rejects.
   const url = parseUrl(text);
   if (!url) return undefined;
   return { scheme: url.protocol, host: url.hostname, port: url.port || (DEFAULT_PORT[url.protocol] ?? '') };

@@ -55,7 +55,7 @@ export class CloseClock {
   /** A function for all clocks: a closure for each would cost memory. */
   static readonly #onInterval = (clock: CloseClock): void => clock.#tick();
 
-  /** Grants no more patience: the deadline starts again without it. */
+  /** Removes the patience: the deadline starts again without it. */
   endPatience(): void {
     this.#patience = undefined;
     this.#idle = 0;

@@ -84,12 +84,12 @@ function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length));
 }
 
-/** Headers that Node keeps of a request where the server has no `maxHeadersCount`: `MAX_HEADER_PAIRS / 2` of Node's lib/_http_common.js. */
+/** The headers of a request that Node keeps without `server.maxHeadersCount`: `MAX_HEADER_PAIRS / 2` in Node's lib/_http_common.js. */
 const KEPT_HEADERS = 1000;
 
 /**
- * Has Node dropped headers of the request? Node drops those beyond `server.maxHeadersCount` without an error. A client could thus make
- * Node drop a header that a proxy adds at the end, such as X-Forwarded-For, and get the address of the trusted proxy.
+ * Whether Node may have dropped headers of the request. Node drops headers beyond `server.maxHeadersCount` without an error. A client
+ * could make Node drop a header that a proxy adds at the end, such as X-Forwarded-For, and get the address of the trusted proxy.
  */
 export function mayLackHeaders({ rawHeaders, socket }: IncomingMessage): boolean {
   const count = rawHeaders.length / 2;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** In place of a VNC server: sends everything back. */
+/** An echo server in place of a VNC server. */
 export class Backend {
   #server;
   #sockets = new Set();

@@ -5,7 +5,7 @@ import { connect } from 'node:tls';
 const FOLDER = '/etc/letsencrypt/live/desk.example.com';
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** An authority in place of Let's Encrypt, whose certificates the clients of the play accept. */
+/** A certificate authority in place of Let's Encrypt. The clients of the play accept its certificates. */
 export class Authority {
   #serial = 0x1000;
 
@@ -17,7 +17,7 @@ export class Authority {
     this.ca = readFileSync(`${FOLDER}/ca.pem`, 'utf8');
   }
 
-  /** Puts a new certificate and key where certbot does. Returns the variable that certbot gives to its hooks, and the serial number. */
+  /** Writes a new certificate and key to certbot's folder. Returns the variable that certbot gives to its hooks, and the serial number. */
   renew() {
     const serial = (this.#serial += 1).toString(16).toUpperCase();
     // prettier-ignore

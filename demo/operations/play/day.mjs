@@ -9,15 +9,15 @@ import { Readme } from './readme.mjs';
 import { MORE_USERS } from './scale.mjs';
 import { Systemd } from './systemd.mjs';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks of a condition. */
 const POLL = 100;
 
-/** Milliseconds until something expected must have happened. */
+/** Milliseconds within which an expected condition must hold. */
 const DEADLINE = 15_000 * PATIENCE;
 
 const LOGS = '/var/log/express-wstunnel';
 
-/** What the events share: the machine, its clients, and what is expected of both. */
+/** The state that the events share: the machine, its clients, and checks of both. */
 export class Day {
   systemd = new Systemd();
   readme = new Readme();
@@ -41,8 +41,7 @@ export class Day {
   async until(what, condition, deadline = DEADLINE) {
     for (const start = performance.now(); ; await sleep(POLL)) {
       if (await condition()) return ((performance.now() - start) / 1000).toFixed(1);
-      if (performance.now() - start > deadline)
-        throw new Error(`after ${deadline / 1000} s still not: ${what}`);
+      if (performance.now() - start > deadline) throw new Error(`not within ${deadline / 1000} s: ${what}`);
     }
   }
 
@@ -67,7 +66,7 @@ export class Day {
     return new Set(opened.map(({ url }) => url.replace('/websockify/', '')));
   }
 
-  /** Runs `action`; resolves to what the clients noticed meanwhile. */
+  /** Runs `action`; resolves to the ends, failures and returns of the clients during the action. */
   async watch(action) {
     const { ends, failures, returns, visits } = this.load;
     const before = [ends.length, failures.length, returns.length, visits];
@@ -91,7 +90,7 @@ export class Day {
   }
 }
 
-/** The event of a line. A line that a full disk has cut has none: the process writes the whole line again. */
+/** The event of a line. A line truncated by a full disk has no event: the process writes the whole line again. */
 function parsed(line) {
   try {
     return [JSON.parse(line)];

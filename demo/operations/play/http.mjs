@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 
-/** The status and text of a page; status 0 if nobody answers. */
+/** The status and text of a page; status 0 without an answer. */
 export function fetchText(url) {
   return new Promise((resolve) => {
     const request = get(url, { timeout: 5000, agent: false }, (response) => {
@@ -15,7 +15,7 @@ export function fetchText(url) {
   });
 }
 
-/** The alerts that fire now, as `NAME` of Prometheus's API. */
+/** The names of the firing alerts, from Prometheus's API. */
 export async function firingAlerts() {
   const { body } = await fetchText('http://127.0.0.1:9090/api/v1/alerts');
   const { data } = JSON.parse(body || '{"data":{"alerts":[]}}');

@@ -2,10 +2,10 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openTunnel } from './tunnel.mjs';
 
-/** Milliseconds until a client whose tunnel could not be opened again tries once more. */
+/** Milliseconds until a client tries again to reopen its tunnel. */
 const RETRY = 200;
 
-/** The clients of the day: tunnels that stay open and are opened again after an end, and newcomers at a steady rate. */
+/** The clients of the day: some keep a tunnel open and reopen it after an end; newcomers arrive at a steady rate. */
 export class Load {
   #logins;
   #isOver = false;
@@ -15,16 +15,16 @@ export class Load {
   #keepers = [];
   /** The open long tunnels by the number of the client. */
   open = new Map();
-  /** Ends that no client wanted: `{ path, code, at }`. */
+  /** Unwanted ends of long tunnels: `{ path, code, at }`. */
   ends = [];
-  /** Each long tunnel that was opened again: milliseconds after its end, failed attempts. */
+  /** Each reopened long tunnel: milliseconds after its end, failed attempts. */
   returns = [];
   visits = 0;
   failures = [];
   bytes = 0;
   damaged = 0;
 
-  /** `logins`: each client has one of these, so that no user is at a limit. */
+  /** `logins`: the clients share these, so that no user reaches a limit. */
   constructor(logins) {
     this.#logins = logins;
   }
@@ -46,7 +46,7 @@ export class Load {
     return Promise.all(this.#visits);
   }
 
-  /** Ends the day: every byte of the open tunnels has to come back. */
+  /** Ends the day: every byte of the open tunnels must come back. */
   async stop() {
     this.#isOver = true;
     await this.#newcomers;

@@ -5,14 +5,14 @@ import { fileURLToPath, URL } from 'node:url';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Where `buildMachine()` puts what the machine lacks: the programs of `bin` and the package. */
+/** The folder into which `buildMachine()` puts the programs of `bin` and the package. */
 const BASE = process.env.OPERATIONS_BASE ?? '';
 export const BIN = `${BASE}/bin`;
 export const FOLDER = `${BASE}/package/demo/operations`;
 
 /**
- * Runs this script again in namespaces of its own, as root of a machine without a network: ports, processes and mounts are seen by
- * nobody else and end with the script. Returns the exit code.
+ * Runs this script again in new namespaces, as root of a machine without a network: its ports, processes and mounts are invisible
+ * outside and end with the script. Resolves to the exit code.
  */
 export function playInside(script) {
   const base = mkdtempSync('/tmp/operations-');
@@ -32,12 +32,12 @@ export function playInside(script) {
   });
 }
 
-/** True in the process that `playInside()` has started. */
+/** Whether `playInside()` started this process. */
 export const isInside = BASE !== '';
 
 /**
- * The machine of the play: a writable copy of /etc, an empty /var of 16 MB (the disk that gets full), an empty /run, and the package as
- * if `npm install --global` had installed it.
+ * The machine of the play: a writable copy of /etc, an empty /var of 16 MB (the disk that fills up), an empty /run, and the package
+ * like after `npm install --global`.
  */
 export function buildMachine() {
   const script = `

@@ -7,13 +7,13 @@ import { FOLDER } from './namespace.mjs';
 
 const run = promisify(execFile);
 
-/** The blocks of commands in README.md, by the name in the comment before each: `<!-- play: NAME -->`. */
+/** The command blocks of README.md, by the name in the comment before each block: `<!-- play: NAME -->`. */
 export function readBlocks(text) {
   const blocks = [...text.matchAll(/^<!-- play: (.+) -->\n\n```sh\n([^`]*)```$/gm)];
   return new Map(blocks.map(([, name, commands]) => [name, commands]));
 }
 
-/** Runs the blocks of README.md, as an operator pastes them. */
+/** Runs the command blocks of README.md unchanged. */
 export class Readme {
   #blocks = readBlocks(readFileSync(`${FOLDER}/README.md`, 'utf8'));
   #left = new Set(this.#blocks.keys());

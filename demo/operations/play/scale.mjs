@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { PATIENCE } from './patience.mjs';
 
-/** Seconds of the play in place of those of config.json. */
+/** Seconds that replace the times of config.json. */
 export const TIMES = { grace: 2, spread: 1, drain: 2, linger: 1, ttl: 3 * PATIENCE };
 
 /** A minute of the alert rules is a second of the play. */
 const RULES_SCALE = 60;
 
-/** Users besides those of config.json: no client of the load is at the limit `perUser`. */
+/** More users than in config.json, so that no client of the load reaches the limit `perUser`. */
 export const MORE_USERS = ['carl', 'dora', 'emil', 'fay'];
 
 /** Shortens the times of the installed files, so that the day fits in less than a minute, and adds users. */
@@ -43,6 +43,6 @@ function shortenRules(text) {
 function edit(file, change) {
   const text = readFileSync(file, 'utf8');
   const changed = change(text);
-  if (changed === text) throw new Error(`nothing to change in ${file}`);
+  if (changed === text) throw new Error(`${file} has no text to change`);
   writeFileSync(file, changed);
 }

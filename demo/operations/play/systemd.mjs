@@ -3,13 +3,13 @@ import { createServer } from 'node:net';
 import { Unit } from './unit.mjs';
 
 /**
- * Does for the play what systemd does with the units: starts, stops, reloads and restarts, as the user of the unit. It does not apply the
- * restrictions of a unit, such as ProtectSystem.
+ * Replaces systemd in the play: starts, stops, reloads and restarts the services of the units, each as the user of its unit. The
+ * restrictions of a unit, such as ProtectSystem, are not applied.
  */
 export class Systemd {
   #units = new Map();
 
-  /** Answers the `systemctl` of the play's machine. */
+  /** Serves the `systemctl` of the simulated machine. */
   async listen() {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       let line = '';
@@ -44,11 +44,11 @@ export class Systemd {
     else if (verb === 'stop') await each((unit) => unit.stop());
     else if (verb === 'restart') await each((unit) => unit.stop().then(() => unit.start()));
     else if (verb === 'reload') await each((unit) => unit.reload());
-    // Only what runs: one process that is down does not make the command fail.
+    // Only active units: a process that is down does not make the command fail.
     else if (verb === 'try-reload-or-restart')
       await each((unit) => (unit.isActive ? unit.reload() : undefined));
     else if (verb === 'kill') await each((unit) => unit.kill(options[0]?.replace('--signal=', 'SIG')));
-    else throw new Error(`the play has no systemctl ${verb}`);
+    else throw new Error(`the play does not implement systemctl ${verb}`);
   }
 
   #matching(name) {

@@ -6,20 +6,20 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timer
 import { WebSocket } from 'ws';
 import { PATIENCE } from './patience.mjs';
 
-/** Bytes of a message, and milliseconds between two. */
+/** Bytes of a message, and milliseconds between two messages. */
 const SIZE = 1024;
 const PERIOD = 100;
 
 /** Milliseconds until a tunnel must be open, and until an echo must be back. */
 const DEADLINE = 10_000 * PATIENCE;
 
-/** Message `number` of a tunnel: bytes that no other message has. */
+/** Message `number` of a tunnel: its bytes differ from those of every other message. */
 function message(path, number) {
   const digest = createHash('sha256').update(`${path} ${number}`).digest();
   return Buffer.alloc(SIZE, digest);
 }
 
-/** A tunnel to a backend that sends everything back. The bytes that come back are compared with the bytes sent. */
+/** A tunnel to the echo server. The received bytes are compared with the bytes sent. */
 export class Tunnel {
   #socket;
   #sent = 0;
@@ -59,7 +59,7 @@ export class Tunnel {
     this.#ticks = setInterval(() => this.send(), PERIOD);
   }
 
-  /** Waits until everything sent has come back. */
+  /** Waits until all sent bytes have come back. */
   async settle() {
     clearInterval(this.#ticks);
     for (const end = performance.now() + DEADLINE; this.#checked < this.#sent; await sleep(10))

@@ -39,7 +39,7 @@ export function environmentOf(service) {
   );
 }
 
-/** The arguments of an `Exec...=` line. As in systemd, `$X` may become several arguments, and `${X}` is a part of one. */
+/** The arguments of an `Exec...=` line. As in systemd, `$X` may become several arguments, and `${X}` is part of one argument. */
 export function commandOf(line, variables) {
   return splitWords(line).flatMap((word) => {
     const whole = /^\$(\w+)$/.exec(word);

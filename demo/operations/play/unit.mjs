@@ -5,7 +5,7 @@ import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { commandOf, environmentOf, readService } from './unit-file.mjs';
 
-/** A service, and the process that runs it. */
+/** A service unit and its process. */
 export class Unit {
   #name;
   #process;
@@ -65,7 +65,7 @@ export class Unit {
     this.#isWanted = false;
     const child = this.#process;
     if (!child) return;
-    // systemd's default, for units that name no other time.
+    // 90 seconds are systemd's default.
     const seconds = parseInt(this.#service.get('TimeoutStopSec', '90')) || 90;
     const deadline = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
     child.kill('SIGTERM');

@@ -35,7 +35,7 @@ function filtered(viewOnly: boolean, chunks: readonly Buffer[]): Outcome {
 }
 
 function assertView(stream: Buffer, { passed, reason }: Outcome): void {
-  // The filter knows of extended buttons what the first 32 encodings say.
+  // The filter reads only the first 32 encodings for extended buttons.
   const ours = parseView(stream);
   if (ours.isInvalid !== (reason !== undefined)) throw new Error(`ended: ${reason}`);
   if (!passed.subarray(0, ours.passed.length).equals(ours.passed)) throw new Error('other messages passed');
@@ -43,7 +43,7 @@ function assertView(stream: Buffer, { passed, reason }: Outcome): void {
   const begun = passed.subarray(ours.passed.length);
   if (begun.length > 0 && (ours.isInvalid || !VIEW_TYPES.includes(begun[0]!)))
     throw new Error('a part of a forbidden or invalid message passed');
-  // No server finds anything else in the bytes that passed.
+  // A server reads only these messages in the bytes that passed.
   for (const server of [{ knowsButtons: true }, { knowsButtons: false, mostEncodings: 32 }]) {
     const read = parseClient(passed, server);
     if (read.isInvalid || read.messages.some(({ type }) => !VIEW_TYPES.includes(type)))
@@ -53,7 +53,7 @@ function assertView(stream: Buffer, { passed, reason }: Outcome): void {
   }
 }
 
-/** The messages of a stream, where a SetEncodings announces only what passes. */
+/** The messages of a stream, with each SetEncodings reduced to the encodings that pass. */
 function parseView(stream: Buffer): { passed: Buffer; isInvalid: boolean } {
   const parts: Buffer[] = [];
   let knowsButtons = false;
@@ -104,7 +104,7 @@ function handshakeSize(passed: Buffer): number {
   return passed[12] === 2 ? 30 : 14;
 }
 
-/** A handshake in any order, with wrong bytes now and then; throws for a broken rule. `log`: gets the bytes, in order. */
+/** A handshake in any order, occasionally with wrong bytes; throws for a broken rule. `log` gets the bytes, in order. */
 export function checkHandshake(random: Random, log: Buffer[]): void {
   const kind = random.below(SERVER.length);
   const tunnel = new FilterRun({ viewOnly: true });

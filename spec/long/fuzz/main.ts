@@ -1,4 +1,4 @@
-// The long fuzz, bundled and started by ../fuzz.mjs. Prints a line for each part: target, inputs, inputs per second, memory.
+// The long fuzz test, bundled and started by ../fuzz.mjs. Prints a line for each part: target, inputs, inputs per second, memory.
 import { appendFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -19,22 +19,22 @@ const say = (line: string): void => {
   console.log(line);
   if (values.out !== undefined) appendFileSync(values.out, `${line}\n`);
 };
-const done = new Map<string, { inputs: number; seconds: number; finds: number }>();
+const done = new Map<string, { inputs: number; seconds: number; faults: number }>();
 const stopping = new AbortController();
 const isStopped = (): boolean => stopping.signal.aborted;
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => stopping.abort());
 let rejections = 0;
 process.on('unhandledRejection', (error) => {
   rejections++;
-  say(`FIND unhandled rejection: ${String(error)}`);
+  say(`FAULT unhandled rejection: ${String(error)}`);
 });
 
 function report(): void {
   const all = [...done.values()];
-  const sum = (of: 'inputs' | 'finds') => all.reduce((total, one) => total + one[of], 0);
-  for (const [name, { inputs, seconds, finds }] of done)
-    say(`  ${inputs} inputs, ${Math.round(inputs / seconds)} per second, ${finds} finds: ${name}`);
-  say(`${sum('inputs')} inputs, ${sum('finds') + rejections} finds, seed ${seed}`);
+  const sum = (of: 'inputs' | 'faults') => all.reduce((total, one) => total + one[of], 0);
+  for (const [name, { inputs, seconds, faults }] of done)
+    say(`  ${inputs} inputs, ${Math.round(inputs / seconds)} per second, ${faults} faults: ${name}`);
+  say(`${sum('inputs')} inputs, ${sum('faults') + rejections} faults, seed ${seed}`);
 }
 
 async function main(): Promise<void> {
@@ -53,12 +53,12 @@ async function main(): Promise<void> {
         isStopped,
         nextTurn,
       });
-      for (const find of result.finds) say(`FIND ${target.name}: ${find}`);
-      const before = done.get(target.name) ?? { inputs: 0, seconds: 0, finds: 0 };
+      for (const fault of result.faults) say(`FAULT ${target.name}: ${fault}`);
+      const before = done.get(target.name) ?? { inputs: 0, seconds: 0, faults: 0 };
       done.set(target.name, {
         inputs: before.inputs + result.inputs,
         seconds: before.seconds + result.seconds,
-        finds: before.finds + result.finds.length,
+        faults: before.faults + result.faults.length,
       });
     }
     say(
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     );
     report();
   }
-  process.exitCode = rejections > 0 || [...done.values()].some(({ finds }) => finds > 0) ? 1 : 0;
+  process.exitCode = rejections > 0 || [...done.values()].some(({ faults }) => faults > 0) ? 1 : 0;
 }
 
 void main();

@@ -1,4 +1,4 @@
-// In place of vitest in the bundle of the long fuzz.
+// Replaces vitest in the bundle of the long fuzz test.
 export const afterEach = () => undefined;
 export const expect = () => undefined;
 export const test = () => undefined;

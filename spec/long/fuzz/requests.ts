@@ -124,7 +124,7 @@ function requestOf(random: Random): IncomingMessage {
   return req;
 }
 
-/** Everything that reads a request before the 101. */
+/** All code that reads a request before the 101. */
 function readAll(random: Random, req: IncomingMessage): void {
   const isAsked = asksForWebSocket(req);
   hasHandshakeHeader(req);

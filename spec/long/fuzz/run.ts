@@ -8,14 +8,14 @@ import { wire } from './wire.js';
 /** All targets of the long fuzz; their shares add up to a thousand or more. */
 export const TARGETS: readonly Target[] = [...wire, ...requests, ...configurations, ...stores];
 
-/** Milliseconds of the processor for one input. Time of the clock would count other programs of a busy machine as well. */
+/** Milliseconds of processor time for one input. Wall-clock time would include other programs of a busy machine. */
 const DEADLINE = 500;
 
 /** Most bytes that a part may add to the heap, after a collection where the process has `--expose-gc`. */
 const MEMORY = 100_000_000;
 
-/** Most finds of one part that are told: a broken target fails each time. */
-const MOST_FINDS = 5;
+/** Most reported faults of one part: a broken target fails each time. */
+const MOST_FAULTS = 5;
 
 interface Part {
   readonly seed: number;
@@ -29,26 +29,26 @@ interface Part {
 export interface Result {
   readonly inputs: number;
   readonly seconds: number;
-  readonly finds: readonly string[];
+  readonly faults: readonly string[];
 }
 
 /** Runs one part of a target. */
 export async function fuzz(target: Target, part: Part): Promise<Result> {
-  const finds: string[] = [];
+  const faults: string[] = [];
   const before = heap();
   const started = performance.now();
   let count = 0;
-  for (; count < part.inputs && finds.length < MOST_FINDS && !part.isStopped(); count++) {
+  for (; count < part.inputs && faults.length < MOST_FAULTS && !part.isStopped(); count++) {
     if (count % 500 === 499) await part.nextTurn();
-    const find = await one(target, part.seed, part.first + count);
-    if (find !== undefined) finds.push(find);
+    const fault = await one(target, part.seed, part.first + count);
+    if (fault !== undefined) faults.push(fault);
   }
   const seconds = (performance.now() - started) / 1000;
-  // What promises have kept is free after a turn.
+  // Memory held by settled promises is free after one event-loop turn.
   await part.nextTurn();
   const grown = heap() - before;
-  if (grown > MEMORY) finds.push(`the heap has grown by ${grown} bytes`);
-  return { inputs: count, seconds, finds };
+  if (grown > MEMORY) faults.push(`the heap grew by ${grown} bytes`);
+  return { inputs: count, seconds, faults };
 }
 
 async function one(target: Target, seed: number, run: number): Promise<string | undefined> {
@@ -57,7 +57,7 @@ async function one(target: Target, seed: number, run: number): Promise<string | 
   const shown = () => (typeof input === 'string' ? JSON.stringify(input) : input.toString('hex'));
   const where = `FUZZ_SEED=${seed}, run ${run}`;
   try {
-    // A garbage collection may fall into one input: only what is slow each time is a find.
+    // A garbage collection may slow one try: only an input that is slow every time is a fault.
     for (let tries = 0; ; tries++) {
       const started = process.cpuUsage();
       const pending = target.check(new Random(seedOf(seed, run)), note);

@@ -50,7 +50,7 @@ const PIECES = [
   '{"a":{}}',
 ];
 
-/** Checks what an entry may lead to. */
+/** Checks the target of an entry. */
 function checkAnswer(answer: {
   target?: unknown;
   user?: unknown;
@@ -190,7 +190,7 @@ async function askBackplane(random: Random, note: (text: string) => void): Promi
   await settle(backplane.putTicket('t', 'c', 1000));
 }
 
-/** Only an error of Redis itself may come back. */
+/** Throws unless the error comes from Redis itself. */
 async function settle<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
@@ -200,7 +200,7 @@ async function settle<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A group that hears messages of others; a message of nonsense must change nothing and throw nothing. */
+/** A group that receives messages of others: an invalid message must change nothing and throw nothing. */
 function hear(random: Random, note: (text: string) => void): void {
   let listener: { message(text: string): void } | undefined;
   const calls: number[] = [];

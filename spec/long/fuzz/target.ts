@@ -1,9 +1,9 @@
 import type { Random } from '../../support/random.js';
 
-/** One thing that reads input from outside, and the rules for it. */
+/** Code that reads input from outside, and its rules. */
 export interface Target {
   readonly name: string;
-  /** Of a thousand inputs of a run. */
+  /** The target's share of a thousand inputs. */
   readonly share: number;
   /** Makes an input, and throws for a broken rule. `note` keeps the input for the report of a failure. */
   readonly check: (random: Random, note: (input: Buffer | string) => void) => void | Promise<void>;

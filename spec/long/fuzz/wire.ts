@@ -10,7 +10,7 @@ import { bytesOf, rfb, s32 } from '../../support/rfb.js';
 import type { Random } from '../../support/random.js';
 import { allow, type Target } from './target.js';
 
-/** What a VNC server says during a login, step by step. */
+/** The bytes of a VNC server during a login, step by step. */
 const LOGINS: readonly (readonly Buffer[])[] = [
   [rfb.version(), bytesOf(2, 2, 1), Buffer.alloc(16, 7), Buffer.alloc(4)],
   [rfb.version(), bytesOf(1, 1), Buffer.alloc(4)],
@@ -21,7 +21,7 @@ const LOGINS: readonly (readonly Buffer[])[] = [
   [rfb.version('RFB 003.007\n'), bytesOf(1, 1)],
 ];
 
-/** A VNC server that says its bytes whatever it hears, then ends. */
+/** A VNC server that sends its bytes regardless of the input, then ends. */
 function server(random: Random, said: Buffer): Duplex {
   const pieces = cutRandomly(random, said);
   return new Duplex({

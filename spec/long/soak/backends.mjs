@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { createServer } from 'node:net';
 import { WebSocketServer } from 'ws';
 
-/** Bytes with which a client says its wish: mode, 3 unused, session. */
+/** Bytes of a client's request: mode, 3 unused bytes, session. */
 export const WISH = 8;
 const SERVER_INIT = Buffer.from('000800082018000100ff00ff00ff100800000000', 'hex');
 /** Bytes of a scripted answer to a FramebufferUpdateRequest. */
@@ -60,7 +60,7 @@ function serveBytes(socket, sessions, faults) {
   });
 }
 
-/** e: echo. s: only take. d: send all, then end. r: send all, then reset. k: send all, and keep open. */
+/** e: echo. s: only receive. d: send all, then end. r: send all, then reset. k: send all, and stay open. */
 function begin(socket, session, mode) {
   session.mode = mode;
   if (mode === 'd') socket.end(session.down);
@@ -68,7 +68,7 @@ function begin(socket, session, mode) {
   else if (mode === 'r') socket.write(session.down, () => socket.resetAndDestroy());
 }
 
-/** A VNC server without a login, whose desktop's name is the key of what it sends. Only what a viewer may send may arrive. */
+/** A VNC server without a login, whose desktop name is the key of the bytes that it sends. Only messages that a viewer may send may arrive. */
 function serveVnc(socket, faults) {
   const steps = [12, 1, 1];
   const answers = [Buffer.from([1, 1]), Buffer.alloc(4)];

@@ -1,10 +1,10 @@
-// What must hold at the end of a session: every byte that arrived is the right one, and at an end as planned none is missing.
+// The checks at the end of a session: every byte that arrived is correct, and after a planned end no byte is missing.
 import { Buffer } from 'node:buffer';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Ends that a reload, the end of a grace, or a lost login may bring instead of the planned one. */
+/** Ends that a reload, the end of a grace, or a lost login may cause in place of the planned end. */
 const INTERRUPTED = new Set(['drain', 'destroyed']);
 
 /** Returns the name of the outcome; throws for a fault. */
@@ -24,7 +24,7 @@ export async function checkEnd(site, session, wire, plan) {
   return isPlanned ? session.kind : `${session.kind} interrupted by ${info.cause}`;
 }
 
-/** HTTP/2 has no reset of TCP; and a client that ends may be seen as lost if bytes for it were under way. */
+/** HTTP/2 has no TCP reset, and a client that ends while bytes are on their way to it may be reported as lost. */
 function isSameEnd(session, got, planned) {
   const lost = ['client-lost', 'client-ended'];
   return lost.includes(planned) && lost.includes(got);
@@ -52,7 +52,7 @@ function checkBytes(session, wire, all, info) {
   for (const [side, got, counted] of sides) {
     if (got === undefined) continue;
     const sent = session[side] ?? Buffer.alloc(0);
-    // An echo that was interrupted: what has come back is a part of what was sent.
+    // After an interrupted echo, the received bytes are a prefix of the sent bytes.
     const whole = side === 'down' && session.mode === 'e' ? session.up : sent;
     if (!whole.subarray(0, got.length).equals(got)) throw new Error(`${side}: wrong bytes at ${got.length}`);
     if (!all.includes(side)) continue;

@@ -1,4 +1,4 @@
-// The clients of the soak: a few workers, each of which opens one session after another, and checks its bytes and its end.
+// The clients of the soak test: a few workers. Each worker opens one session after another, and checks its bytes and its end.
 import { Buffer } from 'node:buffer';
 import { randomBytes, randomInt } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
@@ -96,7 +96,7 @@ export class Clients {
     if (way === 'command') return this.#session(PLAIN[randomInt(PLAIN.length)], way, user);
     const { kinds } = this.#site;
     const kind = kinds ? kinds[randomInt(kinds.length)] : anyKind();
-    // A token or a ticket leads to the backend of bytes, without the options of another path.
+    // A token or a ticket opens the bytes backend, without the options of another path.
     const isOwn = KINDS[kind].path !== undefined || kind === 'logged-out';
     return this.#session(kind, isOwn ? 'plain' : way, user);
   }
@@ -151,7 +151,7 @@ export class Clients {
     const query = await this.#queryFor(session, way);
     const room = ['file', 'jwt', 'redis'].includes(way) ? 'token/' : (KINDS[session.kind].path ?? '');
     const path = `/t/${room}${session.id}${query}`;
-    // A stream of HTTP/2 has no reset of TCP, and its end is an end of both sides.
+    // A stream of HTTP/2 has no TCP reset, and its end closes both sides.
     session.isHttp2 = randomInt(3) === 0;
     if (!session.isHttp2) return openHttp1(server.http1, path, headers);
     return openHttp2(await this.#connection(), path, headers);
@@ -231,7 +231,7 @@ export class Clients {
     return `ends: ${list(this.#ends)}; ways: ${list(this.#ways)}`;
   }
 
-  /** Whether the run has moved bytes at all. */
+  /** Whether the run has transferred any bytes. */
   isBusy() {
     return this.finished > 5 && this.#bytes > 10_000;
   }

@@ -17,7 +17,7 @@ class ShiftedDate extends Real {
 globalThis.Date = ShiftedDate;
 
 export const clock = {
-  /** Sets the clock to the real time and `milliseconds` more or less. */
+  /** Sets the clock to the real time plus `milliseconds`, which may be negative. */
   step(milliseconds) {
     offset = milliseconds;
     return offset;

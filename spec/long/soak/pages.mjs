@@ -1,4 +1,4 @@
-// A page of the server over a connection of its own, which leaves nothing open.
+// Fetches a page of the server over a separate connection, and closes it.
 import { request } from 'node:http';
 
 export function fetchPage(port, path, cookie) {

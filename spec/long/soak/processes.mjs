@@ -1,4 +1,4 @@
-// The programs beside the server: a Redis on a port of its own, the built command with two workers, and what the kernel says of a process.
+// The other programs: a Redis on a separate port, the built command with two workers; and the kernel's figures of a process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ export async function startRedis(folder) {
       }
       return { processes: ids.filter((id) => id !== '#').length, used };
     },
-    /** Connections, this one not counted. */
+    /** Number of connections without this one. */
     async connections() {
       return Number(/connected_clients:(\d+)/.exec(await ask.info('clients'))[1]) - 1;
     },

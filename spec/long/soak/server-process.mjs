@@ -1,4 +1,4 @@
-// The process of server.mjs, seen from its parent.
+// The parent's view of the process of server.mjs.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ export async function startServer(settings) {
       if (child.connected) child.send({ id, ask: what, data });
       return within(answered, `answer to ${what}`);
     },
-    /** The event `close` of a session's tunnel; it may have come already. */
+    /** The event `close` of a session's tunnel; it may have been emitted already. */
     async closeOf(session) {
       const known = closes.get(session);
       const info =

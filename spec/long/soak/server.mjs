@@ -1,4 +1,4 @@
-// The server of the soak, in a process of its own: an Express app with a login, and a tunnel object that a reload replaces. Argument: JSON of
+// The server of the soak test, in a separate process: an Express app with a login, and a tunnel object that a reload replaces. Argument: JSON of
 // { dist, redis, ports: { bytes, vnc, websocket }, recordings, tokens, secret }. Answers the messages { id, ask, data } of its parent, and reports each end.
 // First: packages below may keep a reference to Date.
 import { clock } from './clock.mjs';
@@ -28,7 +28,7 @@ process.on('warning', ({ name, message }) => {
   warnings.set(text, (warnings.get(text) ?? 0) + 1);
 });
 
-// The client of the shared state is of one package, the client of the tokens of the other.
+// The shared state uses one Redis package, the tokens use the other.
 const store = createClient({ url: `redis://127.0.0.1:${redis}` });
 store.on('error', () => undefined);
 await store.connect();
@@ -95,7 +95,7 @@ function nameOf({ url }) {
   return url.split('?')[0].split('/').at(-1);
 }
 
-/** What a leak would raise, after a garbage collection. */
+/** The values that a leak would raise, after a garbage collection. */
 async function sample() {
   for (let times = 0; times < 2; times++) {
     globalThis.gc();
@@ -165,7 +165,7 @@ const ASKS = {
   },
 };
 
-// A parent that has died left no one to report to.
+// The parent has died, and no process receives the reports.
 process.on('disconnect', () => isClosed || process.exit(1));
 process.on('message', async ({ id, ask, data }) => process.send({ id, answer: await ASKS[ask](data) }));
 for (let left = 200; !shared.up && left > 0; left--) await sleep(50);

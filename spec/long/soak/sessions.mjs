@@ -1,4 +1,5 @@
-// The kinds of sessions of the soak. Each opens a tunnel, moves random bytes, ends in its own way, and says what must have arrived where.
+// The kinds of sessions of the soak test. Each kind opens a tunnel, transfers random bytes, ends in its own way, and returns the bytes
+// that must have arrived at each end.
 import { Buffer } from 'node:buffer';
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +18,7 @@ function sendFrames(wire, bytes) {
   }
 }
 
-/** The bytes for the backend: the wish, and `more` random bytes. */
+/** The bytes for the backend: the request, and `more` random bytes. */
 function wishing(session, mode, more = 0) {
   const wish = Buffer.alloc(WISH);
   wish.write(mode);
@@ -39,8 +40,8 @@ async function leave(wire, code = 1000) {
 const viewed = ['client-closed', 1000];
 
 /**
- * By name: `path` below the mount path; `causes`: the causes of an end as planned, of which each has its close code; `run` resolves when the
- * client has seen the end. `all`: the directions in which every byte must arrive at an end as planned. `weight`: how often.
+ * By name: `path` below the mount path; `causes`: the causes of a planned end, each with its close code; `run` resolves when the
+ * client has seen the end. `all`: the directions in which every byte must arrive before a planned end. `weight`: the relative frequency.
  */
 export const KINDS = {
   echo: {
@@ -244,7 +245,7 @@ export const KINDS = {
   },
 };
 
-/** Kinds that the command serves: it has one target, and no login. */
+/** Kinds that also run over the command, which has one target and no login. */
 export const PLAIN = ['echo', 'upload', 'download', 'reset', 'backend-reset', 'vanish'];
 
 const chosen = Object.entries(KINDS).flatMap(([name, { weight = 1 }]) => Array(weight).fill(name));

@@ -1,4 +1,4 @@
-// What happens to a site meanwhile: reloads, clock steps, restarts of Redis, SIGHUP to the command. Each round has all of them, in this order.
+// The disturbances: reloads, clock steps, restarts of Redis, SIGHUP to the command. Each round has all of them, in this order.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Milliseconds of a clock step, back and forth: an hour, a day, 50 days, four weeks back. */
@@ -47,7 +47,7 @@ export class Trouble {
     await sleep(part, undefined, { signal }).catch(() => undefined);
   }
 
-  /** Old tunnels may go on for a third of a round, then get a Close. */
+  /** Tunnels of the old object may stay open for a third of a round, then get a Close. */
   async #reload() {
     this.counts.reloads++;
     const grace = Math.round(this.site.round / 3);

@@ -1,6 +1,6 @@
-// What the samples of a run say. A quiet sample is taken while no client has a tunnel, so that all that is left is a leak or a cache.
+// The verdict on the samples of a run. A quiet sample is taken while no client has a tunnel: growth is then a leak or a cache.
 
-/** Most growth over the fitted part of a run, by what is sampled. Memory in bytes; a garbage collector's noise is below. */
+/** The largest growth of each sampled value over the fitted part of a run. Memory in bytes, above the noise of the garbage collector. */
 const BOUNDS = {
   heapUsed: 1_500_000,
   external: 1_500_000,
@@ -13,7 +13,7 @@ const BOUNDS = {
   commandDescriptors: 0.9,
 };
 
-/** Fewer quiet samples than this in the last three quarters say nothing about a slope. */
+/** Fewer quiet samples in the last three quarters are too few for a slope. */
 const FEWEST = 6;
 
 /** The least-squares line through points of [seconds, value]. */
@@ -53,7 +53,7 @@ export function fits(samples) {
 const text = (value) =>
   Math.abs(value) >= 100_000 ? `${(value / 1e6).toFixed(2)} M` : String(Math.round(value * 100) / 100);
 
-/** Lines for people. */
+/** The rows as readable lines. */
 export function report(rows) {
   return rows.map(
     ({ name, first, last, slope, growth, bound, isFlat }) =>

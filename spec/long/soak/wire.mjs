@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** Milliseconds for one wait. Far above everything that a tunnel may take. */
+/** Milliseconds for one wait: far longer than any step of a tunnel takes. */
 const PATIENCE = 60_000;
 
 export class Refused extends Error {
@@ -59,7 +59,7 @@ export class Wire {
   /** Resolves when `isMet()` or the connection has ended. */
   until(isMet, what) {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => done(reject, new Error(`waited in vain for ${what}`)), PATIENCE);
+      const late = setTimeout(() => done(reject, new Error(`not within ${PATIENCE} ms: ${what}`)), PATIENCE);
       const done = (settle, value) => {
         clearTimeout(late);
         this.#waiting.delete(check);

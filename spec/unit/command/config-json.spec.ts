@@ -44,7 +44,7 @@ test('a value that JSON cannot express is reported with its position', () => {
 
 test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
-  // Found by spec/long/fuzz.mjs.
+  // Found by the fuzz test (spec/long/fuzz.mjs).
   expect(faultsOf('null')).toEqual(['c.json:1:1: the file must be an object; got null']);
 });
 

@@ -411,8 +411,8 @@ test('issue 13, case 23: a proxy that drops the port is named as the cause', () 
     expect(compared(origin, host)).not.toContain('proxy');
 });
 
-test('a host that URL() refuses is no origin, whatever URL.canParse() says', () => {
-  // Optimised code of Node 20 says true (found by the long fuzz).
+test('a host that URL() rejects is not an origin, whatever URL.canParse() returns', () => {
+  // Optimised code of Node 20 returns true (found by the long fuzz test).
   const canParse = vi.spyOn(URL, 'canParse').mockReturnValue(true);
   expect(parseOrigin('http://h\xcd\x81')).toBeUndefined();
   canParse.mockRestore();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { RecordingEncoder } from '../../../src/record/format/encoder.js';
 import { INDEX_ENTRY, MAX_ENTRIES, MAX_RECORD, RECORD_HEAD } from '../../../src/record/format/layout.js';
 
-/** The index of a recording with so many records of 64 KiB, one each millisecond. */
+/** The index of a recording with the given number of records of 64 KiB, one per millisecond. */
 function indexOf(records: number) {
   const encoder = new RecordingEncoder();
   encoder.header({
@@ -30,7 +30,7 @@ test('the index of a long recording stays below its limit, and its entries name 
     expect(entries.length).toBeGreaterThan(0);
     expect(entries.length).toBeLessThanOrEqual(MAX_ENTRIES);
     expect(length).toBeLessThanOrEqual(promised);
-    // The record of each millisecond begins at a known place.
+    // The offset of each millisecond's record is known.
     for (const { ms, offset } of entries) expect(offset).toBe(first + ms * (RECORD_HEAD + MAX_RECORD));
     const [one, next] = entries;
     const step = next && one ? next.ms - one.ms : 1;

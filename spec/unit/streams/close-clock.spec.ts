@@ -31,7 +31,7 @@ describe('issue 12, case 20: the timeout closeTimeout', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('starts again without patience', async () => {
+  test('endPatience() starts the deadline again without patience', async () => {
     const { clock, state } = start({ closeTimeout: 10 }, 300);
     await pass(100);
     clock.endPatience();

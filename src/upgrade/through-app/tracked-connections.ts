@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** A server may get another dispatcher while connections of its closed dispatcher are still tracked. */
+/** A server may get a new dispatcher while connections of its closed dispatcher are still tracked. */
 const existing = new WeakMap<Server, TrackedConnections>();
 
 type ClosingMethod = 'closeAllConnections' | 'closeIdleConnections';
@@ -11,7 +11,7 @@ type ClosingMethod = 'closeAllConnections' | 'closeIdleConnections';
  * answered yet, and connections that were returned to Node and have sent no bytes since. The server's methods for closing
  * connections are extended to these connections: both methods then work as without an `upgrade` listener.
  *
- * After `close()` the methods stay extended until the last of these connections is gone: an app closes its tunnel first and its
+ * After `close()` the methods stay extended until the last of these connections is closed or removed: an app closes its tunnel first and its
  * server afterwards, and `server.close()` would wait for an idle connection until the keep-alive timeout.
  */
 export class TrackedConnections {
@@ -21,7 +21,7 @@ export class TrackedConnections {
   readonly #restore: readonly (() => void)[];
   #isClosed = false;
 
-  /** Of each server there is one object at most. */
+  /** Returns the only object of the server. */
   static of(server: Server): TrackedConnections {
     const connections = existing.get(server) ?? new TrackedConnections(server);
     connections.#isClosed = false;
@@ -55,7 +55,7 @@ export class TrackedConnections {
   #restoreIfUnneeded(): void {
     if (!this.#isClosed || this.#pending.size > 0 || this.#idle.size > 0) return;
     for (const restore of this.#restore) restore();
-    // A late call, such as of a function that removes a connection twice: the server may have another object by now.
+    // After a late call, such as the second removal of a connection, the server may already have a new object.
     if (existing.get(this.#server) === this) existing.delete(this.#server);
   }
 

@@ -292,7 +292,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     drainRequest(this.#req);
     if (!this.#isOrdinary || isLastResponse(res) || this.#gone.aborted) endAfterResponse(this.#socket);
     else returnConnection(this.#server, this.#socket, next, this.#connections?.addIdle(this.#socket));
-    // After `addIdle`: without any connection, the object of a closed dispatcher gives the server's methods back.
+    // After `addIdle`: without a tracked connection, a closed TrackedConnections restores the server's methods.
     this.#untrack();
   };
 

@@ -18,13 +18,13 @@ export const EVENTS = [
   ['evening', evening],
 ];
 
-/** All bytes came back as they were sent, and no process has ended unasked. */
+/** All bytes came back as sent, and every command block of README.md was run. */
 async function evening(day) {
   await day.load.stop();
   day.expect(day.load.damaged === 0, `${day.load.damaged} tunnels had wrong bytes`);
   day.expect(
     day.readme.left.length === 0,
-    `blocks of README.md that were not run: ${day.readme.left.join(', ')}`,
+    `command blocks of README.md that were not run: ${day.readme.left.join(', ')}`,
   );
-  return `${(day.load.bytes / 1e6).toFixed(1)} MB in ${day.load.visits} short tunnels and the long ones, each byte as it was sent`;
+  return `${(day.load.bytes / 1e6).toFixed(1)} MB in ${day.load.visits} short tunnels and the long ones, each byte as sent`;
 }

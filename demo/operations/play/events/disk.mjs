@@ -9,12 +9,12 @@ function fillDisk() {
   try {
     execFileSync('dd', ['if=/dev/zero', `of=${FILLER}`, 'bs=64k'], { stdio: 'ignore' });
   } catch {
-    // dd fails at the end of the disk, as it should.
+    // Expected: dd fails when the disk is full.
   }
   if (statfsSync('/var').bavail > 0) throw new Error('/var is not full');
 }
 
-/** The disk of recordings and logs is full, with `whenFails: 'continue'`: tunnels go on, and no line of the log is lost. */
+/** The disk of recordings and logs is full, with `whenFails: 'continue'`: tunnels continue, and no log line is lost. */
 export async function diskFull(day) {
   const visitsBefore = day.load.visits;
   let caughtUp;
@@ -28,7 +28,7 @@ export async function diskFull(day) {
         await day.until(`a line ${report}`, () =>
           PROCESSES.some((process) => report.test(outputOf(day, process))),
         );
-      await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
+      await day.until('newcomers open tunnels meanwhile', () => day.load.visits > visitsBefore + 10);
       await day.readme.run('room');
     } finally {
       rmSync(FILLER);
@@ -45,10 +45,10 @@ export async function diskFull(day) {
   day.expectQuiet(seen);
   const lost = PROCESSES.flatMap((process) => day.eventsOf(process)).filter(({ event }) => event === 'lost');
   day.expectNone('lost lines of the log', lost);
-  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; the logs caught up ${caughtUp} s after there was room, 0 lines lost`;
+  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; the logs were complete ${caughtUp} s after the disk had space, 0 lines lost`;
 }
 
-/** The same with `whenFails: 'close'`: no tunnel without a recording, and the critical alert. */
+/** The same with `whenFails: 'close'`: tunnels without a recording end, and the critical alert fires. */
 export async function diskFullStrict(day) {
   await day.load.pauseNewcomers(true);
   const reloads = PROCESSES.map((process) => reloadsOf(day, process));
@@ -81,7 +81,7 @@ export async function diskFullStrict(day) {
   await later.settle();
   await later.close();
   await day.load.pauseNewcomers(false);
-  return `${ends.length} tunnels opened since then ended with 1011, 0 others; WstunnelRecordingsFail fired ${fired} s later; with room again, tunnels open`;
+  return `${ends.length} tunnels opened after the reload ended with 1011, 0 other tunnels; WstunnelRecordingsFail fired ${fired} s later; tunnels open again when the disk has space`;
 }
 
 const outputOf = (day, process) => day.systemd.unit(`express-wstunnel@${process}`).output;
@@ -99,11 +99,11 @@ export async function rotate(day) {
   const names = readdirSync('/var/log/express-wstunnel').sort();
   day.expect(names.join() === 'a.log,a.log.1,b.log,b.log.1', `files: ${names.join()}`);
   day.expectQuiet(seen);
-  // Each newcomer that has come and gone is in the log exactly once.
+  // Each newcomer that has ended is in the log exactly once.
   const opened = PROCESSES.flatMap((process) =>
     day.eventsOf(process).filter(({ event }) => event === 'open'),
   );
   const urls = opened.map(({ url }) => url).filter((url) => url.includes('/new-'));
-  day.expect(new Set(urls).size === urls.length, 'a line is twice in the logs');
+  day.expect(new Set(urls).size === urls.length, 'the logs have a line twice');
   return `${names.join(', ')}; ${urls.length} of ${day.load.visits} newcomers are in them, 0 tunnels ended`;
 }

@@ -8,10 +8,10 @@ import { openTunnel } from '../tunnel.mjs';
 const CONFIG = '/etc/express-wstunnel/config.json';
 const A = 'express-wstunnel@a';
 
-/** Most tunnels of a user: `perUser` of config.json. */
+/** The tunnel limit of a user: `perUser` of config.json. */
 const LIMIT = 10;
 
-/** A new version: one process after the other. Nobody is refused, and no tunnel ends before its time. */
+/** A new version is deployed to one process after the other: no client is refused, and no tunnel ends before `grace`. */
 export async function deploy(day) {
   const drainedAt = new Map();
   const homes = new Map(
@@ -42,7 +42,7 @@ export async function deploy(day) {
   return `${seen.ends.length} tunnels ended with 1001, the first ${(first / 1000).toFixed(1)} s after SIGTERM (grace ${TIMES.grace} s); 0 of ${seen.visits} newcomers failed`;
 }
 
-/** A process is killed: its clients come back at the other process, and its share of the limits is free after the lease. */
+/** A process is killed: its clients reconnect to the other process, and its slots are free after the lease. */
 export async function kill(day) {
   const login = day.login('bob');
   const bobs = [];
@@ -72,16 +72,16 @@ export async function kill(day) {
   );
   day.expect(seen.ends.length > 0, 'a had no tunnel');
   expectNobodyRefused(day, seen);
-  day.expect(refused > 0, 'the slots of a were free at once');
+  day.expect(refused > 0, 'the slots of a were free immediately');
   const slowest = Math.max(...seen.returns.map(({ ms }) => ms)).toFixed(0);
   return `${seen.ends.length} tunnels of a broke (1006) and were open again within ${slowest} ms, 0 of b; ${seen.failures.length} of ${seen.visits} newcomers failed; bob's slots were free after ${free} s (lease ${TIMES.ttl} s)`;
 }
 
-/** A wrong file: the process that must start anew stays down, the other one serves, and the alert fires. */
+/** An invalid file: a killed process stays down, the other process serves all clients, and the alert fires. */
 export async function wrongFile(day) {
   const text = readFileSync(CONFIG, 'utf8');
   writeFileSync(CONFIG, text.replace('"perUser"', '"perUsr"'));
-  // A kill before this one may have let the alert fire.
+  // The alert may still fire because of an earlier kill.
   await day.resolves('DeskProcessDown');
   const report = await day.readme.run('check').catch((error) => error.message);
   day.expect(report.includes('perUsr'), `--check-config: ${report}`);
@@ -99,10 +99,10 @@ export async function wrongFile(day) {
     await day.resolves('DeskProcessDown');
   });
   expectNobodyRefused(day, seen);
-  return `exit code 3, DeskProcessDown fired ${fired} s after the kill, over after the repair; ${seen.ends.length} tunnels moved to b, ${seen.failures.length} of ${seen.visits} newcomers failed`;
+  return `exit code 3, DeskProcessDown fired ${fired} s after the kill and ended after the repair; ${seen.ends.length} tunnels moved to b, ${seen.failures.length} of ${seen.visits} newcomers failed`;
 }
 
-/** Redis restarts empty: nobody notices, and the counts are back. */
+/** Redis restarts empty: no client notices, and the processes restore the counts. */
 export async function redis(day) {
   const login = day.login('bob');
   const bobs = [];
@@ -118,13 +118,13 @@ export async function redis(day) {
     });
     day.expectQuiet(seen);
     const noticed = losses().filter(({ event }) => event === 'shared').length - before;
-    return `${noticed} of 2 processes logged the loss, 0 tunnels ended, 0 of ${seen.visits} newcomers failed, and the limit of ${LIMIT} holds again ${limited} s later`;
+    return `${noticed} of 2 processes logged the loss, 0 tunnels ended, 0 of ${seen.visits} newcomers failed, and the limit of ${LIMIT} applies again ${limited} s later`;
   } finally {
     for (const tunnel of bobs) await tunnel.close();
   }
 }
 
-/** The tunnel of a newcomer may break with its process, but nobody may be refused. */
+/** The tunnel of a newcomer may break with its process, but no client may be refused. */
 function expectNobodyRefused(day, { failures }) {
   day.expectNone(
     'newcomers that were refused',
@@ -138,7 +138,7 @@ async function isAtLimit(login) {
   return tunnel === 429;
 }
 
-/** The backend is gone: the critical alert fires. */
+/** The backend is down: the critical alert fires. */
 export async function backendDown(day) {
   await day.load.pauseNewcomers(true);
   await day.backend.stop();
@@ -149,5 +149,5 @@ export async function backendDown(day) {
   await day.resolves('WstunnelBackendDown');
   await day.load.pauseNewcomers(false);
   await sleep(500);
-  return `wstunnel_backend_up ${down}, WstunnelBackendDown fired after ${fired} s; tunnels were open again ${back} s after the return`;
+  return `wstunnel_backend_up ${down}, WstunnelBackendDown fired after ${fired} s; tunnels were open again ${back} s after the backend was back`;
 }

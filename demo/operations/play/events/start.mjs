@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Authority, servedSerial } from '../certificates.mjs';
 import { scaleTimes } from '../scale.mjs';
 
-/** Installs and starts everything as README.md says, and sends in the clients. */
+/** Installs and starts the services as README.md says, then starts the clients. */
 export async function start(day) {
   await day.systemd.listen();
   day.authority = new Authority();
@@ -16,7 +16,7 @@ export async function start(day) {
   await day.readme.run('certificate');
   const { stdout: ready } = await day.readme.run('start');
   day.expect(ready === 'ok\nok\n', `readyz says ${ready}`);
-  await day.until('HAProxy passes connections on', () =>
+  await day.until('HAProxy forwards connections', () =>
     servedSerial(day.authority.ca).catch(() => undefined),
   );
   await day.startLoad(8, 5);
@@ -25,7 +25,7 @@ export async function start(day) {
   return `8 tunnels, and 5 newcomers per second`;
 }
 
-/** A renewed certificate, and one that does not fit to its key. */
+/** A renewed certificate is served after the reload. */
 export async function certificate(day) {
   const { env, serial } = day.authority.renew();
   const seen = await day.watch(async () => {
@@ -42,14 +42,14 @@ export async function certificate(day) {
   return `${day.renewal}, 0 tunnels ended, 0 of ${seen.visits} newcomers failed`;
 }
 
-/** Half a certificate file, as after a crash of another tool. */
+/** A truncated certificate file, as after a crash of another tool, is reported, and the old certificate stays in use. */
 export async function wrongCertificate(day) {
   const before = await servedSerial(day.authority.ca);
   const seen = await day.watch(async () => {
     writeFileSync('/etc/express-wstunnel/tls/desk.pem', '-----BEGIN CERTIFICATE-----\n');
     for (const process of ['a', 'b']) day.systemd.unit(`express-wstunnel@${process}`).reload();
     for (const process of ['a', 'b'])
-      await day.until('the wrong file is reported', () =>
+      await day.until('the invalid file is reported', () =>
         day.systemd.unit(`express-wstunnel@${process}`).output.includes('desk.pem'),
       );
     day.expect((await servedSerial(day.authority.ca)) === before, 'the old certificate is gone');

@@ -54,7 +54,7 @@ export function hidePrivateFiles(served: ServedFolder) {
     let isHidden = true;
     try {
       const path = pathOf(req) ?? '/';
-      // `express.static` would redirect `/\evil.example/..` to the same text and `/`: for a browser another host (CVE-2021-3654).
+      // `express.static` would redirect `/\evil.example/..` to `/\evil.example/../`, which a browser reads as another host (CVE-2021-3654).
       isHidden = path.includes('\\') || (await isHiddenPath(served, path));
     } catch {
       // If the check fails (a loop of links, no permission), the file is not served.
