@@ -18,6 +18,7 @@ function fillDisk() {
 export async function diskFull(day) {
   const visitsBefore = day.load.visits;
   let caughtUp;
+  let fired;
   const seen = await day.watch(async () => {
     fillDisk();
     try {
@@ -29,6 +30,7 @@ export async function diskFull(day) {
           PROCESSES.some((process) => report.test(outputOf(day, process))),
         );
       await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
+      fired = await day.fires('WstunnelTunnelsUnrecorded');
       await day.readme.run('room');
     } finally {
       rmSync(FILLER);
@@ -45,7 +47,7 @@ export async function diskFull(day) {
   day.expectQuiet(seen);
   const lost = PROCESSES.flatMap((process) => day.eventsOf(process)).filter(({ event }) => event === 'lost');
   day.expectNone('lost lines of the log', lost);
-  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; the logs caught up ${caughtUp} s after there was room, 0 lines lost`;
+  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; WstunnelTunnelsUnrecorded fired ${fired} s after these, the logs caught up ${caughtUp} s after there was room, 0 lines lost`;
 }
 
 /** The same with `whenFails: 'close'`: no tunnel without a recording, and the critical alert. */
