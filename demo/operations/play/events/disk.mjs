@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
 import { openTunnel } from '../tunnel.mjs';
 
 const FILLER = '/var/filler';
@@ -12,6 +12,15 @@ function fillDisk() {
     // dd fails at the end of the disk, as it should.
   }
   if (statfsSync('/var').bavail > 0) throw new Error('/var is not full');
+}
+
+/** An empty recording that was last written some days ago. */
+function recordingOf(days) {
+  const path = `/var/lib/express-wstunnel/recordings/${days}-days.wsrec`;
+  const seconds = Date.now() / 1000 - days * 86_400;
+  writeFileSync(path, '');
+  utimesSync(path, seconds, seconds);
+  return path;
 }
 
 /** The disk of recordings and logs is full, with `whenFails: 'continue'`: tunnels go on, and no line of the log is lost. */
@@ -31,7 +40,9 @@ export async function diskFull(day) {
         );
       await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
       fired = await day.fires('WstunnelTunnelsUnrecorded');
+      const [old, young] = [31, 29].map((days) => recordingOf(days));
       await day.readme.run('room');
+      day.expect(!existsSync(old) && existsSync(young), 'not exactly the recording of 31 days ago is gone');
     } finally {
       rmSync(FILLER);
     }
