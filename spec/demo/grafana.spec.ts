@@ -41,7 +41,11 @@ interface Dashboard {
 
 interface Rules {
   readonly groups: readonly {
-    readonly rules: readonly { readonly alert: string; readonly expr: string }[];
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly annotations: { readonly description: string };
+    }[];
   }[];
 }
 
@@ -141,7 +145,8 @@ describeWith('prometheus', 'promtool')('a real Prometheus', () => {
     for (const { expr } of RULES) await prometheus.query(expr);
   });
 
-  test('accepts the alert rules, whose tests pass and cover each rule', async () => {
+  test('accepts the alert rules, whose tests pass and cover each rule, and which say what to do first', async () => {
+    for (const { annotations } of RULES) expect(annotations.description).toMatch(/^First /);
     const rules = fileURLToPath(new URL('alerts.yml', FOLDER));
     const tests = fileURLToPath(new URL('alerts.test.yml', FOLDER));
     expect(await promtool(['check', 'rules', rules])).toContain(`${RULES.length} rules found`);

@@ -23,8 +23,13 @@ interface Settings {
   readonly linger: number;
 }
 
+interface Rule {
+  readonly alert: string;
+  readonly annotations: { readonly description: string };
+}
+
 interface Rules {
-  readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
+  readonly groups: readonly { readonly rules: readonly Rule[] }[];
 }
 
 /** Seconds for the exit of the command after its last deadline, and for systemd. */
@@ -59,6 +64,13 @@ describe('the unit', () => {
   });
 });
 
+test('systemd starts a process again without end, except after a wrong option or file', () => {
+  const [, unit = '', service = ''] = UNIT.split(/^\[(?:Unit|Service|Install)\]$/m);
+  expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
+  expect(service).toMatch(/^Restart=on-failure$/m);
+  expect(service).toMatch(/^RestartPreventExitStatus=2 3$/m);
+});
+
 describeWith('systemd-analyze')('systemd', () => {
   const analyze = (...args: string[]) => promisify(execFile)('systemd-analyze', args);
 
@@ -73,10 +85,13 @@ describeWith('systemd-analyze')('systemd', () => {
 });
 
 describeWith('promtool')('the alert rules', () => {
-  test('pass their tests, which cover each rule, and are listed in the README', async () => {
+  test('pass their tests, which cover each rule, say what to do first, and are listed in the README', async () => {
+    await promtool(['check', 'rules', pathOf('alerts.yml')]);
     await promtool(['test', 'rules', pathOf('alerts.test.yml')]);
     const { groups } = parse(textOf('alerts.yml', FOLDER)) as Rules;
-    const rules = groups.flatMap((group) => group.rules.map(({ alert }) => alert));
+    const all = groups.flatMap((group) => group.rules);
+    for (const { annotations } of all) expect(annotations.description).toMatch(/^First /);
+    const rules = all.map(({ alert }) => alert);
     const tested = [...textOf('alerts.test.yml', FOLDER).matchAll(/alertname: (\w+)/g)].map(
       ([, name]) => name,
     );

@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { memoryShared, wstunnel, type TunnelOptions } from '../../src/index.js';
+import { MemoryStore } from '../../src/replicas/memory-backplane.js';
+import { distributedState } from '../../src/shared/distributed-state.js';
 import { onCleanup } from '../support/cleanup.js';
+import { FakeBackplane } from '../support/fake-backplane.js';
 import { openFrames } from '../support/frame-tunnel.js';
 import { metric, parseMetrics } from '../support/metrics.js';
 import { closeFrame, echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
@@ -29,6 +32,7 @@ const NAMES = [
   'programs',
   'queued_bytes',
   'received_bytes_total',
+  'recordings_failed_total',
   'revalidations_total',
   'sent_bytes_total',
   'tunnel_duration_seconds',
@@ -37,7 +41,7 @@ const NAMES = [
 ].map((name) => `wstunnel_${name}`);
 
 describe('metrics()', () => {
-  test('has every metric from the start, except counters whose labels are not known yet', async () => {
+  test('has every metric from the start, except counters whose labels are not known yet, and the store that is not shared', async () => {
     const { tunnel } = await startTunnel();
     expect([...parseMetrics(tunnel.metrics()).keys()].sort()).toEqual(NAMES);
   });
@@ -173,6 +177,28 @@ describe('metrics()', () => {
     const { port, tunnel } = await startTunnel({ revalidate: 0.2 });
     await openRaw(port);
     await until(() => metric(tunnel.metrics(), 'wstunnel_revalidations_total', { outcome: 'ok' }) > 0);
+  });
+
+  test('shows whether the store of the shared state answers, and nothing without a store', async () => {
+    const backplane = new FakeBackplane(new MemoryStore(1));
+    const shared = distributedState(backplane, { name: 'a', ttl: 1, timeout: 0.5, whenDown: 'local' });
+    onCleanup(() => shared.close());
+    backplane.set('fails');
+    const { tunnel } = await startTunnel({ name: 'vnc', shared });
+    const shownUp = () => metric(tunnel.metrics(), 'wstunnel_shared_up', { tunnel: 'vnc' });
+    expect(parseMetrics(tunnel.metrics()).get('wstunnel_shared_up')?.samples).toHaveLength(1);
+    expect(shownUp()).toBe(0);
+    backplane.set('fine');
+    await until(() => shownUp() === 1);
+    backplane.set('fails');
+    await until(() => shownUp() === 0);
+    backplane.set('fine');
+    await until(() => shownUp() === 1);
+    await shared.close();
+    expect(shownUp()).toBe(0);
+    const kept = memoryShared();
+    onCleanup(() => kept.close());
+    expect((await startTunnel({ shared: kept })).tunnel.metrics()).not.toContain('shared_up');
   });
 
   test('shows bytes that a slow client does not accept', async () => {

@@ -1,6 +1,8 @@
 import WebSocket from 'ws';
-import { memoryShared, type Tunnel } from '../../src/index.js';
+import type { Tunnel } from '../../src/index.js';
 import { FAMILIES } from '../../src/observe/metrics/families.js';
+import { MemoryBackplane, MemoryStore } from '../../src/replicas/memory-backplane.js';
+import { distributedState } from '../../src/shared/distributed-state.js';
 import { onCleanup } from './cleanup.js';
 import { metric, parseMetrics } from './metrics.js';
 import { closeFrame, openRaw, statusOf } from './raw-client.js';
@@ -16,11 +18,12 @@ export interface Watched {
 }
 
 /**
- * The tunnels vnc and ssh in one app. Open: a tunnel of vnc, and a tunnel of ssh to a program. Before, a tunnel of vnc was closed by
+ * The tunnels vnc and ssh in one app, over one store. Open: a tunnel of vnc, and a tunnel of ssh to a program. Before, a tunnel of vnc was closed by
  * its client, and a request to ssh was refused because its backend was down.
  */
 export async function startEveryMetric(): Promise<Watched> {
-  const shared = memoryShared();
+  const settings = { name: 'a', ttl: 15, timeout: 1, whenDown: 'local' } as const;
+  const shared = distributedState(new MemoryBackplane(new MemoryStore(15)), settings);
   onCleanup(() => shared.close());
   const vnc = makeTunnel({
     ...{ name: 'vnc', shared, pingInterval: 0.1, revalidate: 0.2 },

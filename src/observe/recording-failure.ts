@@ -2,6 +2,9 @@ import { messageOf } from '../errors.js';
 
 const reported = new WeakSet<object>();
 
+/** The data of tunnels whose recording could not start. */
+const notStarted = new WeakSet<object>();
+
 /** Reports a failed recording, once for each error: `fileRecorder()` reports its error before the tunnel catches the same error. */
 export function reportRecordingFailure(what: string, error: unknown, report = warn): void {
   if (typeof error === 'object' && error !== null) {
@@ -9,6 +12,18 @@ export function reportRecordingFailure(what: string, error: unknown, report = wa
     reported.add(error);
   }
   report(`${what} failed: ${messageOf(error)}`);
+}
+
+/**
+ * Called by a function for the option `record` that returns undefined because its recorder failed: for the tunnel, undefined alone means
+ * that no recording was wanted.
+ */
+export function noteFailedStart(tunnel: object): void {
+  notStarted.add(tunnel);
+}
+
+export function hasFailedStart(tunnel: object): boolean {
+  return notStarted.has(tunnel);
 }
 
 function warn(message: string): void {

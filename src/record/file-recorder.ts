@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { isStream } from '../backends/stream.js';
 import { isPromise } from '../helpers/abort.js';
 import { reasonOf } from '../helpers/system-error.js';
-import { reportRecordingFailure } from '../observe/recording-failure.js';
+import { noteFailedStart, reportRecordingFailure } from '../observe/recording-failure.js';
 import { checkFunction, checkText, oneOf, wholeNumber } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { noteMaker } from '../options/checks/makers.js';
@@ -93,6 +93,7 @@ export function makeFileRecorder<Req extends IncomingMessage = IncomingMessage>(
     } catch (error) {
       if (whenFails === 'close') throw error;
       reportRecordingFailure('the start of a recording', error, report);
+      noteFailedStart(tunnel);
       return undefined;
     }
   };

@@ -46,6 +46,7 @@ function addState(page: MetricsPage, state: LocalState, tunnel: string | undefin
   // After a reload the old tunnel object drains while the new one serves. After close() there is no member.
   const isDraining = members.every((member) => member.isDraining());
   page.sample('wstunnel_draining', Number(isDraining), { tunnel });
+  if (state.network) page.sample('wstunnel_shared_up', Number(state.up), { tunnel });
 }
 
 function addCounts(page: MetricsPage, labels: Labels, counts: TunnelCounts): void {
@@ -58,6 +59,8 @@ function addCounts(page: MetricsPage, labels: Labels, counts: TunnelCounts): voi
     page.sample('wstunnel_backend_failures_total', value, { ...labels, backend });
   for (const [outcome, value] of Object.entries(counts.checks))
     page.sample('wstunnel_revalidations_total', value, { ...labels, outcome });
+  for (const [whenFails, value] of Object.entries(counts.failedRecordings))
+    page.sample('wstunnel_recordings_failed_total', value, { ...labels, when_fails: whenFails });
   for (const [outcome, histogram] of Object.entries(counts.openingSeconds))
     page.histogram('wstunnel_handshake_duration_seconds', histogram, { ...labels, outcome });
   page.histogram('wstunnel_tunnel_duration_seconds', counts.tunnelSeconds, labels);

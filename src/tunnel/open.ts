@@ -144,6 +144,7 @@ async function open<Req extends IncomingMessage>(
       recording = startRecording(settings.record, infoOf(client, backend.host.id, Date.now()), req, {
         log: context.log,
         unfinished: context.recordings,
+        counts: context.totals.counts,
       });
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;

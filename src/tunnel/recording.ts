@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { messageOf, TunnelError } from '../errors.js';
 import { isPromise } from '../helpers/abort.js';
 import type { Log } from '../observe/log.js';
-import { reportRecordingFailure } from '../observe/recording-failure.js';
+import type { TunnelCounts } from '../observe/metrics/tunnel-counts.js';
+import { hasFailedStart, reportRecordingFailure } from '../observe/recording-failure.js';
 import type { RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
 import type { Tap } from '../streams/tap.js';
@@ -17,6 +18,7 @@ interface RecordingOwner {
   readonly log: Log;
   /** The recordings that must be finished before `close()` resolves. */
   readonly unfinished: Set<Promise<void>>;
+  readonly counts: Pick<TunnelCounts, 'failedRecordings'>;
 }
 
 /** TypeScript accepts async functions in place of functions without a result. */
@@ -37,6 +39,7 @@ export class Recording implements Tap {
   /** open: bytes are recorded. over: the tunnel goes on without a recording. closed: no further byte may pass. */
   #state: 'open' | 'over' | 'closed' = 'open';
   #isEnded = false;
+  #isCounted = false;
   #tunnel: RecordedTunnel | undefined;
 
   /** Reads properties of the app's object, which may throw. */
@@ -92,6 +95,7 @@ export class Recording implements Tap {
     try {
       const ending: unknown = this.#recorder.end(info);
       if (isPromise(ending)) this.#track(ending);
+      else this.#checkEnd();
     } catch (error) {
       this.#report(error);
     }
@@ -108,9 +112,17 @@ export class Recording implements Tap {
   #track(ending: PromiseLike<unknown>): void {
     const { unfinished } = this.#owner;
     const settled: Promise<void> = Promise.resolve(ending)
-      .catch((error: unknown) => this.#report(error))
+      .then(
+        () => this.#checkEnd(),
+        (error: unknown) => this.#report(error),
+      )
       .then(() => void unfinished.delete(settled));
     unfinished.add(settled);
+  }
+
+  /** The last bytes may have failed after the tunnel: `fileRecorder()` then resolves the promise of `end()`. */
+  #checkEnd(): void {
+    if (!this.#isCounted && this.#failed?.aborted === true) this.#report(this.#failed.reason);
   }
 
   #now(): number {
@@ -131,6 +143,9 @@ export class Recording implements Tap {
   }
 
   #report(error: unknown): void {
+    // A recorder that failed while the tunnel was open may also fail in `end()`.
+    if (!this.#isCounted) this.#owner.counts.failedRecordings[this.#mayContinue ? 'continue' : 'close']++;
+    this.#isCounted = true;
     this.#owner.log('tunnel', 'error', '%s: the recording failed: %s', this.#id, messageOf(error));
     reportRecordingFailure(`the recording of tunnel ${this.#id}`, error);
   }
@@ -149,10 +164,14 @@ export function startRecording<Req extends IncomingMessage>(
 ): Recording | undefined {
   try {
     const recorder = record(info, req);
-    if (recorder === undefined) return undefined;
+    if (recorder === undefined) {
+      if (hasFailedStart(info)) owner.counts.failedRecordings.continue++;
+      return undefined;
+    }
     checkRecorder(recorder);
     return new Recording(recorder, info.id, owner);
   } catch (error) {
+    owner.counts.failedRecordings.close++;
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', `record failed: ${messageOf(error)}`, { cause: error });
   }
 }

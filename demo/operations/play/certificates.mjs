@@ -32,9 +32,9 @@ export class Authority {
 }
 
 /** The serial number of the certificate that a new client gets. */
-export function servedSerial(ca) {
+export function servedSerial(ca, host = 'desk.example.com') {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: 'desk.example.com', servername: 'desk.example.com', port: 443, ca });
+    const socket = connect({ host, servername: 'desk.example.com', port: 443, ca });
     socket.once('error', reject);
     socket.once('secureConnect', () => {
       resolve(socket.getPeerCertificate().serialNumber);

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { PATIENCE } from './patience.mjs';
 
-/** Seconds that replace the times of config.json. */
+/** False on a kernel without IPv6, where the line `bind :::443` of haproxy.cfg must go. */
+export const hasIpv6 = existsSync('/proc/net/if_inet6');
+
+/** Seconds of the play in place of those of config.json. */
 export const TIMES = { grace: 2, spread: 1, drain: 2, linger: 1, ttl: 3 * PATIENCE };
 
 /** A minute of the alert rules is a second of the play. */
@@ -27,6 +30,7 @@ export function scaleTimes() {
     return JSON.stringify({ ...config, ...changes }, null, 2);
   });
   edit('/etc/haproxy/haproxy.cfg', (text) => text.replace('check 5s', `check ${5000 * PATIENCE}ms`));
+  if (!hasIpv6) edit('/etc/haproxy/haproxy.cfg', (text) => text.replace(/^ *bind :::443.*$/m, ''));
   edit('/etc/prometheus/prometheus.yml', (text) => text.replaceAll(': 15s', ': 500ms'));
   for (const file of ['desk', 'express-wstunnel']) edit(`/etc/prometheus/${file}.yml`, shortenRules);
 }

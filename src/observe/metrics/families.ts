@@ -31,6 +31,8 @@ export const FAMILIES = {
     'histogram',
     'Time to connect to a backend, including TLS, the opening handshake of a WebSocket backend, and the start of a program.',
   ],
+  wstunnel_recordings_failed_total: ['counter', 'Recordings that failed, by the setting whenFails.'],
+  wstunnel_shared_up: ['gauge', '1 while the store of the shared state answers, otherwise 0.'],
   wstunnel_programs: ['gauge', 'Processes of programs that the tunnels started, by state.'],
   wstunnel_revalidations_total: ['counter', 'Login checks of open tunnels, by outcome.'],
   wstunnel_draining: ['gauge', '1 after close(): new tunnels are refused; otherwise 0.'],

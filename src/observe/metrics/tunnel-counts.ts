@@ -16,6 +16,9 @@ const TUNNEL_SECONDS = [1, 10, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 604_8
 /** The result of a login check (`revalidate`). */
 export type CheckResult = 'ok' | 'ended' | 'unclear';
 
+/** The setting `whenFails` of a recorder. */
+export type WhenFails = 'close' | 'continue';
+
 /** The counts behind `metrics()` for all tunnel objects with the same name, past and present. No count falls. */
 export class TunnelCounts {
   /** By {@link closedKey}. */
@@ -23,6 +26,7 @@ export class TunnelCounts {
   readonly refused = new LabelCounts();
   readonly backendFailures = new LabelCounts();
   readonly checks: Record<CheckResult, number> = { ok: 0, ended: 0, unclear: 0 };
+  readonly failedRecordings: Record<WhenFails, number> = { close: 0, continue: 0 };
   readonly tunnelSeconds = new Histogram(TUNNEL_SECONDS);
   readonly connectSeconds = new Histogram(CONNECT_SECONDS);
   readonly roundTripSeconds = new Histogram(ROUND_TRIP_SECONDS);

@@ -1,16 +1,20 @@
 import { diskFull, diskFullStrict, rotate } from './disk.mjs';
-import { backendDown, deploy, kill, redis, wrongFile } from './outages.mjs';
+import { backendDown, badVersion, deploy, haproxyReload, kill, redis, wrongFile } from './outages.mjs';
+import { care } from './care.mjs';
 import { certificate, start, wrongCertificate } from './start.mjs';
 
 /** The events of the day, in order. */
 export const EVENTS = [
   ['start', start],
+  ['backup and capacity', care],
   ['certificate renewed', certificate],
   ['certificate broken', wrongCertificate],
   ['deploy', deploy],
+  ['version broken', badVersion],
+  ['HAProxy reloaded', haproxyReload],
   ['process killed', kill],
   ['configuration broken', wrongFile],
-  ['Redis restarted', redis],
+  ['Redis lost', redis],
   ['log rotated', rotate],
   ['disk full', diskFull],
   ['disk full, strict', diskFullStrict],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
 import { openTunnel } from '../tunnel.mjs';
 
 const FILLER = '/var/filler';
@@ -14,10 +14,20 @@ function fillDisk() {
   if (statfsSync('/var').bavail > 0) throw new Error('/var is not full');
 }
 
-/** The disk of recordings and logs is full, with `whenFails: 'continue'`: tunnels continue, and no log line is lost. */
+/** An empty recording that was last written some days ago. */
+function recordingOf(days) {
+  const path = `/var/lib/express-wstunnel/recordings/${days}-days.wsrec`;
+  const seconds = Date.now() / 1000 - days * 86_400;
+  writeFileSync(path, '');
+  utimesSync(path, seconds, seconds);
+  return path;
+}
+
+/** The disk of recordings and logs is full, with `whenFails: 'continue'`: tunnels go on, and no line of the log is lost. */
 export async function diskFull(day) {
   const visitsBefore = day.load.visits;
   let caughtUp;
+  let fired;
   const seen = await day.watch(async () => {
     fillDisk();
     try {
@@ -28,8 +38,11 @@ export async function diskFull(day) {
         await day.until(`a line ${report}`, () =>
           PROCESSES.some((process) => report.test(outputOf(day, process))),
         );
-      await day.until('newcomers open tunnels meanwhile', () => day.load.visits > visitsBefore + 10);
+      await day.until('newcomers came meanwhile', () => day.load.visits > visitsBefore + 10);
+      fired = await day.fires('WstunnelTunnelsUnrecorded');
+      const [old, young] = [31, 29].map((days) => recordingOf(days));
       await day.readme.run('room');
+      day.expect(!existsSync(old) && existsSync(young), 'not exactly the recording of 31 days ago is gone');
     } finally {
       rmSync(FILLER);
     }
@@ -45,7 +58,7 @@ export async function diskFull(day) {
   day.expectQuiet(seen);
   const lost = PROCESSES.flatMap((process) => day.eventsOf(process)).filter(({ event }) => event === 'lost');
   day.expectNone('lost lines of the log', lost);
-  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; the logs were complete ${caughtUp} s after the disk had space, 0 lines lost`;
+  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed; WstunnelTunnelsUnrecorded fired ${fired} s after these, the logs caught up ${caughtUp} s after there was room, 0 lines lost`;
 }
 
 /** The same with `whenFails: 'close'`: tunnels without a recording end, and the critical alert fires. */

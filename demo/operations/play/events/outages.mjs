@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { metric } from '../http.mjs';
+import { activeServers, isReady, metric } from '../http.mjs';
+import { BIN } from '../namespace.mjs';
 import { TIMES } from '../scale.mjs';
 import { openTunnel } from '../tunnel.mjs';
 
@@ -42,7 +43,33 @@ export async function deploy(day) {
   return `${seen.ends.length} tunnels ended with 1001, the first ${(first / 1000).toFixed(1)} s after SIGTERM (grace ${TIMES.grace} s); 0 of ${seen.visits} newcomers failed`;
 }
 
-/** A process is killed: its clients reconnect to the other process, and its slots are free after the lease. */
+/** A version that does not start, such as one for a newer Node: the script ends before it touches a process. */
+export async function badVersion(day) {
+  const program = `${BIN}/express-wstunnel`;
+  const good = readFileSync(program);
+  const seen = await day.watch(async () => {
+    writeFileSync(program, '#!/bin/sh\necho "SyntaxError: a version for a newer Node" >&2\nexit 1\n');
+    const report = await day.readme.run('deploy').catch((error) => error.message);
+    writeFileSync(program, good);
+    day.expect(report.includes('SyntaxError'), `deploy: ${report}`);
+  });
+  day.expectQuiet(seen);
+  day.expect((await activeServers()) === 2, 'a process gets no new clients');
+  return `the script ended, 0 tunnels ended, 0 of ${seen.visits} newcomers failed`;
+}
+
+/** HAProxy reads a changed haproxy.cfg. */
+export async function haproxyReload(day) {
+  const seen = await day.watch(async () => {
+    const visits = day.load.visits;
+    await day.readme.run('haproxy');
+    await day.until('newcomers came since', () => day.load.visits > visits + 5);
+  });
+  day.expectQuiet(seen);
+  return `0 tunnels ended, 0 of ${seen.visits} newcomers failed`;
+}
+
+/** A process is killed: its clients come back at the other process, and its share of the limits is free after the lease. */
 export async function kill(day) {
   const login = day.login('bob');
   const bobs = [];
@@ -63,7 +90,8 @@ export async function kill(day) {
       return free !== undefined;
     });
     await day.until('all tunnels are open again', () => day.load.open.size === 8);
-    await day.until('a is back', () => day.systemd.unit(A).restarts > 0);
+    // Ready, so that it has read the settings that the next event spoils.
+    await day.until('a is back', async () => day.systemd.unit(A).restarts > 0 && (await isReady('a')));
   });
   for (const tunnel of bobs) await tunnel.close();
   day.expectNone(
@@ -102,7 +130,7 @@ export async function wrongFile(day) {
   return `exit code 3, DeskProcessDown fired ${fired} s after the kill and ended after the repair; ${seen.ends.length} tunnels moved to b, ${seen.failures.length} of ${seen.visits} newcomers failed`;
 }
 
-/** Redis restarts empty: no client notices, and the processes restore the counts. */
+/** Redis is gone until the alert fires, and comes back empty: nobody notices, and the counts are back. */
 export async function redis(day) {
   const login = day.login('bob');
   const bobs = [];
@@ -111,14 +139,18 @@ export async function redis(day) {
     ['a', 'b'].flatMap((process) => day.eventsOf(process)).filter(({ up }) => up === false);
   const before = losses().filter(({ event }) => event === 'shared').length;
   let limited;
+  let fired;
   try {
     const seen = await day.watch(async () => {
+      await day.systemd.unit('redis-server@desk').stop();
+      fired = await day.fires('WstunnelSharedDown');
       await day.readme.run('redis');
       limited = await day.until(`a user has no more than ${LIMIT} tunnels`, () => isAtLimit(login));
     });
     day.expectQuiet(seen);
+    await day.resolves('WstunnelSharedDown');
     const noticed = losses().filter(({ event }) => event === 'shared').length - before;
-    return `${noticed} of 2 processes logged the loss, 0 tunnels ended, 0 of ${seen.visits} newcomers failed, and the limit of ${LIMIT} applies again ${limited} s later`;
+    return `${noticed} of 2 processes logged the loss, WstunnelSharedDown fired after ${fired} s, 0 tunnels ended, 0 of ${seen.visits} newcomers failed, and the limit of ${LIMIT} holds again ${limited} s later`;
   } finally {
     for (const tunnel of bobs) await tunnel.close();
   }

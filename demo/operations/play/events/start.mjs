@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Authority, servedSerial } from '../certificates.mjs';
-import { scaleTimes } from '../scale.mjs';
+import { activeServers } from '../http.mjs';
+import { hasIpv6, scaleTimes } from '../scale.mjs';
 
 /** Installs and starts the services as README.md says, then starts the clients. */
 export async function start(day) {
@@ -9,6 +10,7 @@ export async function start(day) {
   await day.backend.start();
   mkdirSync('/etc/systemd/system', { recursive: true });
   mkdirSync('/etc/sysusers.d', { recursive: true });
+  mkdirSync('/etc/tmpfiles.d', { recursive: true });
   await day.readme.run('install');
   scaleTimes();
   await day.readme.run('secrets');
@@ -16,13 +18,17 @@ export async function start(day) {
   await day.readme.run('certificate');
   const { stdout: ready } = await day.readme.run('start');
   day.expect(ready === 'ok\nok\n', `readyz says ${ready}`);
-  await day.until('HAProxy forwards connections', () =>
-    servedSerial(day.authority.ca).catch(() => undefined),
-  );
+  const hosts = hasIpv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'];
+  for (const host of hosts)
+    await day.until(`HAProxy passes connections to ${host} on`, () =>
+      servedSerial(day.authority.ca, host).catch(() => undefined),
+    );
+  // HAProxy may have checked a process before it was ready.
+  await day.until('HAProxy uses both processes', async () => (await activeServers()) === 2);
   await day.startLoad(8, 5);
   const homes = ['a', 'b'].map((process) => day.pathsOf(process).size);
   day.expect(Math.min(...homes) > 1, `tunnels of the processes: ${homes.join(' and ')}`);
-  return `8 tunnels, and 5 newcomers per second`;
+  return `8 tunnels, and 5 newcomers per second; port 443 answers at ${hosts.join(' and ')}`;
 }
 
 /** A renewed certificate is served after the reload. */
