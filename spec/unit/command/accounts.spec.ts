@@ -42,6 +42,16 @@ test('an attacker gets sixteen attempts at once and does not delay users who log
   expect(await accounts.verify('ann', 'wrong')).toBe('no');
 });
 
+test('a name with two passwords is refused at the start, without the hash', async () => {
+  const { one, two } = await files({
+    one: `ann:${hashSync('right', 4)}\n`,
+    two: `ann:${hashSync('other', 4)}\n`,
+  });
+  const read = () => readAccounts([{ file: one! }, { file: two! }], () => undefined);
+  expect(read).toThrow(/two: one name has two passwords$/);
+  expect(read).not.toThrow(/\$2/);
+});
+
 test('an unknown name is refused, whatever the password', async () => {
   const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
   for (const name of ['nobody', '', '__proto__', 'constructor'])

@@ -7,6 +7,25 @@ import { onCleanup } from '../../support/cleanup.js';
 /** More bytes than the kernel keeps for a connection on loopback. */
 const LONG_PAGE = 'x'.repeat(30_000_000);
 
+test('a request that is no GET or HEAD gets 405, and an unknown path 404', async () => {
+  let state = 'ok';
+  const health = { works: () => 'ok', accepts: () => state } as Health;
+  const server = await HealthServer.open({ host: '127.0.0.1', port: 0 }, undefined, health, undefined);
+  onCleanup(() => server.close());
+  const [, port] = /:(\d+): \/healthz/.exec(server.line) ?? [];
+  const ask = async (method: string, path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+    return [answer.status, answer.headers.get('allow'), await answer.text()];
+  };
+  expect(await ask('POST', '/readyz')).toEqual([405, 'GET, HEAD', 'method not allowed\n']);
+  expect(await ask('HEAD', '/readyz?a')).toEqual([200, null, '']);
+  for (const path of ['/metrics', '/', '/healthz/'])
+    expect(await ask('GET', path)).toEqual([404, null, 'not found\n']);
+  state = 'draining';
+  expect(await ask('GET', '/readyz')).toEqual([503, null, 'draining\n']);
+  expect(await ask('GET', '/healthz')).toEqual([200, null, 'ok\n']);
+});
+
 test('a client that does not read its page of metrics is disconnected within twelve seconds', async () => {
   const address = { host: '127.0.0.1', port: 0 };
   const health: Health = { works: () => 'ok', accepts: () => 'ok' };

@@ -57,6 +57,24 @@ describe('the follower of frames', () => {
   });
 });
 
+test.each<[string, Buffer, string]>([
+  ['client', Buffer.from([0x82, 0x01, 0x78]), 'client frames must be masked'],
+  ['server', frame(2, 'x'), 'server frames must not be masked'],
+  ['client', frame(3, 'x'), 'unknown opcode'],
+  ['client', frame(11, 'x'), 'unknown opcode'],
+  ['client', Buffer.from([0x09, 0x80, 0, 0, 0, 0]), 'a control frame may not be fragmented'],
+  ['client', Buffer.concat([Buffer.from([0x89, 0xfe, 0, 126]), Buffer.alloc(130)]), 'at most 125 bytes'],
+  ['client', Buffer.concat([Buffer.from([0x82, 0xff, 0x80]), Buffer.alloc(11)]), 'a length above 2^63 - 1'],
+  ['client', frame(8, Buffer.of(3)), 'truncated close code'],
+  ['client', closeFrame(1005), 'close code 1005 may not be sent'],
+  ['client', frame(8, Buffer.of(3, 232, 0xff)), 'a close reason that is not UTF-8'],
+])('a %s that sends %o breaks the protocol: %s', (from, bytes, reason) => {
+  const { passed, failure, closed } = followAll(from as 'client', [bytes]);
+  expect(passed).toHaveLength(0);
+  expect(closed).toBeUndefined();
+  expect(failure?.reason).toContain(reason);
+});
+
 describe('a header that is split between two chunks', () => {
   const message = frame(2, Buffer.alloc(64, 'x'));
   const messages = Buffer.concat(Array.from({ length: 1000 }, () => message));

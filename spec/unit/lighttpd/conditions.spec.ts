@@ -53,6 +53,8 @@ describe('conditions of a lighttpd.conf', () => {
     ['$HTTP["url"] =~ "^/ü$"', { path: '/%C3%BC' }, { path: '/u' }],
     ['$HTTP["querystring"] == "x=%c3%bc"', { path: '/', query: 'x=%C3%bc' }, { path: '/', query: 'x=%C3' }],
     ['$HTTP["querystring"] == "x=A"', { path: '/', query: 'x=%41' }, { path: '/', query: 'x=%2541' }],
+    ['$HTTP["querystring"] != "x=A"', { query: 'x=B' }, { query: 'x=%41' }],
+    ['$HTTP["querystring"] !~ "x"', { query: 'y' }, { query: 'x' }],
     ['$HTTP["url"] =~ "^/a(b|c)$"', { path: '/ac' }, { path: '/ad' }],
     ['$HTTP["url"] !~ "^/a"', { path: '/b' }, { path: '/ab' }],
     ['$HTTP["url"] =^ "/a.b"', { path: '/a.bc' }, { path: '/aXbc' }],
@@ -71,6 +73,7 @@ describe('conditions of a lighttpd.conf', () => {
     ['$HTTP["scheme"] == "https"', { secure: true }, { secure: false }],
     ['$HTTP["scheme"] != "https"', { secure: false }, { secure: true }],
     ['$HTTP["scheme"] =~ "s$"', { secure: true }, { secure: false }],
+    ['$HTTP["scheme"] =$ "s"', { secure: true }, { secure: false }],
     ['$HTTP["referer"] =^ "https://a"', { headers: { referer: 'https://a/b' } }, {}],
     ['$HTTP["useragent"] =~ "(?i)firefox"', { headers: { 'user-agent': 'FireFox/1' } }, {}],
     ['$HTTP["language"] =~ "de"', { headers: { 'accept-language': 'de' } }, {}],
@@ -233,10 +236,17 @@ describe('regular expressions', () => {
       '\\p{L}',
       '\\e',
     ],
-    ...['\\x{41}', '[[:foo:]]', '[[.a.]]', 'a{,3}', '(?#c)', '(?m)\\Aa', '[z-a]', 'x'.repeat(1001)],
+    ...['\\x{41}', '[[:foo:]]', '[[.a.]]', 'a{,3}', '(?#c)', '(?m)\\Aa', '[z-a]', '[\\B]', 'x'.repeat(1001)],
   ])('%s is an error', (pattern) => {
     expect(() => regExp(pattern)).toThrow(TunnelError);
     expect(() => regExp(pattern)).toThrow(/^lighttpd\.conf:1:\d+: /);
+  });
+
+  // In a string, a backslash before the closing quote belongs to the quote.
+  test('a variable that ends with a backslash is an error', () => {
+    const conf = `$HTTP["url"] =~ env.X { ${binary} }`;
+    expect(() => fromLighttpdConf(conf, { environment: { X: 'a\\' } })).toThrow(/ends with a backslash/);
+    expect(() => fromLighttpdConf(conf, { environment: { X: 'a\\\\' } })).not.toThrow();
   });
 
   test.each([

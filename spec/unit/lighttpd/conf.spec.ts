@@ -1,5 +1,12 @@
+import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { fromLighttpdConf, TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+import {
+  fromLighttpdConf,
+  TunnelError,
+  wstunnel,
+  type Host,
+  type TunnelOptions,
+} from '../../../src/index.js';
 import { NOVNC_EXAMPLE } from '../../support/lighttpd.js';
 import { refused } from './refused.js';
 
@@ -75,6 +82,33 @@ describe('directives', () => {
     });
   });
 
+  test('each option of a program is read', () => {
+    const host = (options: string) =>
+      optionsOf(`wstunnel.server = ( "" => ( ( "socket" => "/run/a",
+        "bin-path" => "${process.execPath} a\tb", ${options} ) ) )`).server;
+    const started = { path: process.execPath, args: ['a', 'b'], handOver: true };
+    expect(
+      host(`"min-procs" => 1, "max-procs" => 3, "max-load-per-proc" => 2, "idle-timeout" => 7,
+        "listen-backlog" => 9, "kill-signal" => ${constants.signals.SIGINT},
+        "bin-environment" => ( "A" => "b" ), "bin-copy-environment" => ( "PATH", "LANG" )`),
+    ).toEqual({
+      '': [
+        {
+          socket: '/run/a',
+          spawn: {
+            ...{ ...started, minProcs: 1, maxProcs: 3, maxLoadPerProc: 2, idleTimeout: 7, listenBacklog: 9 },
+            ...{ killSignal: 'SIGINT', environment: { A: 'b' }, copyEnvironment: ['PATH', 'LANG'] },
+          },
+        },
+      ],
+    });
+    // lighttpd starts a further process at the second connection, unless all processes run from the start.
+    const limitOf = (options: string) =>
+      (host(options) as Record<string, Host[]>)['']?.[0]?.spawn?.maxLoadPerProc;
+    expect(limitOf('"min-procs" => 1, "max-procs" => 2')).toBe(1);
+    expect(limitOf('"min-procs" => 2, "max-procs" => 2')).toBe(0);
+  });
+
   test.each<[string, RegExp]>([
     ['wstunnel.server = ( "" => ( ( "port" => 1 ) ) )', /1:29: .*needs "host" or "socket"/],
     ['wstunnel.server = ( "" => ( ( "host" => "a", "socket" => "/b" ) ) )', /not both/],
@@ -83,6 +117,8 @@ describe('directives', () => {
     ['wstunnel.server = ( "" => ( ( "host" => "a", "port" => 65536 ) ) )', /from 0 to 65535/],
     ['wstunnel.server = ( "" => ( "host" => "a" ) )', /1:39: .*must look like/],
     ['wstunnel.server = ( ( ( "host" => "a" ) ) )', /must look like/],
+    ['wstunnel.server = ( "" => "a" )', /1:27: .*must look like/],
+    ['wstunnel.server = ( "" => ( ( "zzzzzzzz" => "a" ) ) )', /has no "zzzzzzzz"$/],
     ['wstunnel.server = "a"', /must look like/],
     ['wstunnel.server = ( "" => () )', /"" names no host/],
     ['wstunnel.server = ( "port" => ( ( "host" => "a" ) ) )', /"port" can't be a key/],
@@ -91,6 +127,10 @@ describe('directives', () => {
     [
       'wstunnel.server = ( "" => ( ( "socket" => "/a", "bin-path" => "/no/such/program" ) ) )',
       /1:63: bin-path.*program/,
+    ],
+    [
+      `wstunnel.server = ( "" => ( ( "socket" => "/a", "bin-path" => "${process.execPath}", "kill-signal" => 99 ) ) )`,
+      /kill-signal: 99 is not the number of a signal/,
     ],
     [
       'wstunnel.server = ( "" => ( ( "host" => "a", "connect-timeout" => 0 ) ) )',
@@ -115,6 +155,7 @@ describe('directives', () => {
     ['server.stream-request-body = "yes"', /whole number/],
     ['server.port = 70000', /from 0 to 65535/],
     ['server.document-root = 5', /must be a string/],
+    ['server.port = ( 5 )', /whole number/],
   ])('%s', (text, message) => {
     expect(refused(text)).toMatch(message);
     expect(refused(text)).toMatch(/^lighttpd\.conf:1:\d+: /);
@@ -145,6 +186,18 @@ describe('directives', () => {
     expect(times('wstunnel.ping-interval = 10\nserver.max-read-idle = 20')).toEqual([10, 20, 0]);
     expect(times('wstunnel.ping-interval = 10\nserver.max-read-idle = 900')).toEqual([10, 300, 0]);
     expect(times('wstunnel.ping-interval = 60')).toEqual([60, undefined, 60]);
+  });
+
+  test('idle time in several conditions: each needs both directives', () => {
+    const both = (url: string) =>
+      `$HTTP["url"] == "${url}" { server.max-read-idle = 5\n wstunnel.ping-interval = 3 }\n`;
+    expect(optionsOf(both('/a') + both('/b')).rules).toMatchObject([
+      { pingInterval: 3, pongTimeout: 5 },
+      { pingInterval: 3, pongTimeout: 5 },
+    ]);
+    expect(refused(`${both('/a')}$HTTP["url"] == "/b" { server.max-read-idle = 5 }`)).toMatch(
+      /set both in each of them/,
+    );
   });
 
   test('idle time in conditions: both directives are combined', () => {
@@ -245,6 +298,8 @@ describe('the listen addresses of a lighttpd.conf', () => {
     });
     expect(fromLighttpdConf('server.bind = "/run/x"\nserver.port = 5')).toMatchObject({ socket: '/run/x' });
     expect(fromLighttpdConf('server.use-ipv6 = "enable"')).toMatchObject({ bind: '::' });
+    for (const all of ['', '*'])
+      expect(fromLighttpdConf(`server.bind = "${all}"`)).toEqual({ port: 80, options: DEFAULTS });
   });
 
   test.each<[string, RegExp]>([
@@ -285,6 +340,8 @@ describe('arguments of fromLighttpdConf', () => {
     expect(() => read('', { ignore: ['a b'] })).toThrow(/ignore/);
     expect(() => read('', { ignore: 'ssl.*' })).toThrow(/ignore/);
     expect(() => read('', { include: 'x' })).toThrow(/include/);
+    for (const environment of [5, null])
+      expect(() => read('', { environment })).toThrow(/environment must be an object/);
   });
 
   test('the file name starts each message', () => {

@@ -113,6 +113,11 @@ describe('includes', () => {
     expect(() => read('include "x"')).toThrow(/set the option include to true/);
     expect(() => read('include "x"', { include: () => 5 })).toThrow(/must return the text/);
     expect(() => read('include "loop"', { include })).toThrow(/include each other/);
+    const next = (path: string) => `include "${Number(path) + 1}"`;
+    expect(() => read('include "1"', { include: next })).toThrow(/includes are nested more than 16 deep/);
+    expect(
+      portOf('include "1"', { include: (path: string) => (path === '15' ? 'server.port = 3' : next(path)) }),
+    ).toBe(3);
     expect(() => read('include "big"', { include: () => ' '.repeat(1024 * 1024) })).toThrow(
       /the configuration has more than/,
     );

@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createSecretKey, generateKeyPairSync, randomBytes, webcrypto, type KeyObject } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { CompactEncrypt, SignJWT, UnsecuredJWT, exportJWK } from 'jose';
 import { describe, expect, test } from 'vitest';
@@ -47,11 +47,13 @@ describe("websockify's JWTTokenApi", () => {
       'a secret as a JWK',
       () => [{ kty: 'oct', k: SECRET.toString('base64url') }, createSecretKey(SECRET), 'HS256'],
     ],
+    ['a private key as a JWK', () => [rsa.privateKey.export({ format: 'jwk' }), rsa.privateKey, 'RS256']],
     [
       'a key of an elliptic curve',
       () => keyPair(generateKeyPairSync('ec', { namedCurve: 'P-256' }), 'ES256'),
     ],
     ['an Ed25519 key', () => keyPair(generateKeyPairSync('ed25519'), 'EdDSA')],
+    ['an Ed25519 key with its newer name', () => keyPair(generateKeyPairSync('ed25519'), 'Ed25519')],
   ])('accepts %s', async (_what, make) => {
     const [key, signing, alg] = make();
     const source = jwtTokens({ key: key!, algorithms: [alg], audience: 'vnc' });
@@ -77,6 +79,26 @@ describe("websockify's JWTTokenApi", () => {
     expect(await ask(source, await encrypt(await sign({ ...DESK, exp: now() - 1 }, key, alg)))).toEqual(
       refused('expired'),
     );
+  });
+
+  test('accepts a CryptoKey, and refuses what is no key', async () => {
+    const key = await webcrypto.subtle.importKey('raw', SECRET, { name: 'HMAC', hash: 'SHA-256' }, true, [
+      'verify',
+    ]);
+    const source = jwtTokens({ key, algorithms: ['HS256'], audience: 'vnc' });
+    expect(await ask(source, await sign(DESK, createSecretKey(SECRET), 'HS256'))).toMatchObject({
+      user: 'ann',
+    });
+    for (const wrong of [{}, { keys: [] }, 5])
+      expect(() => byKey({ key: wrong } as object)).toThrow(/must be a key in PEM form/);
+  });
+
+  test('refuses encryption for another key', async () => {
+    const source = jwtTokens({ key: rsa.privateKey, ...RULES });
+    const token = await new CompactEncrypt(new Uint8Array(1))
+      .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A256GCM' })
+      .encrypt(other.publicKey);
+    expect(await ask(source, token)).toEqual(refused('it is encrypted for another key'));
   });
 
   test('refuses encryption with a password, for which the token would choose the work', async () => {

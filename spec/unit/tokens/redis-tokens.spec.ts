@@ -108,6 +108,21 @@ describe('issue 18: a Redis', () => {
     },
   );
 
+  test('whose client returns bytes is read', async () => {
+    const client = clientOf(() => Promise.resolve(Buffer.from('desk:5901')));
+    expect(await ask(redisTokens(client, { prefix: 'p:' }), 'a')).toEqual({
+      target: { host: 'desk', port: 5901 },
+    });
+  });
+
+  test('whose client fails without a code refuses with 503', async () => {
+    const client = clientOf(() => Promise.reject(new Error('Connection is closed.')));
+    expect(await ask(redisTokens(client, { prefix: 'p:' }), 'a')).toMatchObject({
+      status: 503,
+      detail: 'Redis fails: the connection is closed, or the command failed',
+    });
+  });
+
   test('that is asked for an aborted request is no longer awaited', async () => {
     const controller = new AbortController();
     const source = redisTokens(

@@ -8,7 +8,15 @@ import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
 import { sleep, until } from '../../support/wait.js';
 
-const disk = vi.hoisted(() => ({ fails: false, looks: 0, reads: 0, delay: 0, slow: 0 }));
+const disk = vi.hoisted(() => ({
+  fails: false,
+  full: false,
+  changes: false,
+  looks: 0,
+  reads: 0,
+  delay: 0,
+  slow: 0,
+}));
 
 vi.mock(import('../../../src/tokens/files/file-fault.js'), async (original) => {
   const real = await original();
@@ -33,17 +41,18 @@ vi.mock(import('../../../src/tokens/files/token-file.js'), async (original) => {
         disk.slow++;
         await sleep(disk.delay);
       }
-      return stamp;
+      return disk.changes && stamp?.isFolder === false ? { ...stamp, text: '' } : stamp;
     },
     pathsIn: (folder: string) => {
       disk.looks++;
+      if (disk.full) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
       return real.pathsIn(folder);
     },
   };
 });
 
 beforeEach(() => {
-  Object.assign(disk, { fails: false, looks: 0, reads: 0, delay: 0, slow: 0 });
+  Object.assign(disk, { fails: false, full: false, changes: false, looks: 0, reads: 0, delay: 0, slow: 0 });
 });
 
 test('a file that could not be read is read again although it has not changed', async () => {
@@ -58,6 +67,27 @@ test('a file that could not be read is read again although it has not changed', 
   disk.fails = false;
   expect(await tokens.find('old')).toBeUndefined();
   expect(await tokens.find('fresh')).toMatchObject({ port: 2 });
+});
+
+test('without a free descriptor known tokens stay valid, and a new file is found later', async () => {
+  const { folder = '' } = await files({ one: 'a: 1\n' });
+  const warn = vi.fn();
+  const tokens = await TokenStore.open(folder, warn);
+  await writeFile(join(folder, 'two'), 'b: 2\n');
+  disk.full = true;
+  for (let i = 0; i < 2; i++) expect(await tokens.find('b')).toBeUndefined();
+  expect(await tokens.find('a')).toMatchObject({ port: 1 });
+  expect(warn.mock.calls).toEqual([[expect.stringMatching(/new files are not noticed$/)]]);
+  disk.full = false;
+  expect(await tokens.find('b')).toMatchObject({ port: 2 });
+});
+
+test('of a file that changes all the time the complete lines are valid', async () => {
+  const { file } = await files({ file: 'a: 1\nb: 59' });
+  disk.changes = true;
+  const tokens = await TokenStore.open(file!, () => undefined);
+  const found = await Promise.all([tokens.find('a'), tokens.find('b')]);
+  expect(found.map((host) => host?.port)).toEqual([1, undefined]);
 });
 
 test('a change that keeps size and time (cp -p) is noticed', async () => {
@@ -224,7 +254,7 @@ describe('issue 13, case 4: an invalid line affects only itself', () => {
 
   test('other lines are used, tokens without a line are invalid, and the line is reported once', async () => {
     const { at, warn, portOf } = await open({ tokens: 'old: 1\nkept: 2\n' }, 'tokens');
-    await writeFile(at('tokens'), 'kept: 2\nno-colon 3\nhost-only: desk.lan\nfresh: 4\n');
+    await writeFile(at('tokens'), 'kept: 2\nno-colon 3\nhost-only: desk.lan\nfresh: 4\nkept: 5\n');
     for (let i = 0; i < 3; i++) {
       expect(await portOf('old')).toBeUndefined();
       expect(await portOf('kept')).toBe(2);
@@ -235,6 +265,7 @@ describe('issue 13, case 4: an invalid line affects only itself', () => {
     expect(warn.mock.calls).toEqual([
       [`${at('tokens')}:2: a line must be "token: HOST:PORT"`],
       [`${at('tokens')}:3: the target must be ${targets}`],
+      [`${at('tokens')}:5: duplicate token; the first line counts`],
     ]);
   });
 
