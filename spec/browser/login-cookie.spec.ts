@@ -7,17 +7,9 @@ import { startFirefox } from '../support/firefox.js';
 import { describeWith } from '../support/programs.js';
 import { startEcho } from '../support/servers.js';
 
-interface Cookie {
-  readonly name: string;
-  readonly httpOnly: boolean;
-  readonly secure: boolean;
-  readonly path: string;
-  readonly sameSite?: string | undefined;
-}
-
 interface CookiePage {
   readonly page: BrowserPage;
-  readonly cookies: () => Promise<readonly Cookie[]>;
+  readonly cookies: () => Promise<readonly object[]>;
   readonly clearCookies: () => Promise<void>;
 }
 
