@@ -53,7 +53,10 @@ export function firefoxFingers(page: Page): Fingers {
     swipe: (from, to) =>
       perform(from.length, (id) => {
         const moves = lines(from, to).map((points) => ({ ...move(points, id), duration: 16 }));
-        return [move(from, id), down, ...moves, up];
+        // One finger after the other: for fingers in the same tick, Firefox sends each touchstart and touchend twice.
+        const wait = Array.from({ length: id }, () => ({ type: 'pause' }));
+        const rest = Array.from({ length: from.length - 1 - id }, () => ({ type: 'pause' }));
+        return [move(from, id), ...wait, down, ...rest, ...moves, ...wait, up];
       }),
     down: (points) => perform((count = points.length), (id) => [move(points, id), down]),
     up: () => perform(count, () => [up]),
