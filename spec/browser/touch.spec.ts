@@ -91,7 +91,7 @@ describe.each(CASES)('issue 21, point 1: the demo in %s', (_name, programs, star
         const fitted = await widthOf(page);
         await fingers.swipe([at(-40, 0), at(40, 0)], [at(-100, 0), at(100, 0)]);
         await holds(async () => expect(await widthOf(page)).toBeGreaterThan(2 * fitted));
-        expect(recorder.pointers).toEqual([]);
+        expect(recorder.pointers.filter((event) => event.buttons !== 0)).toEqual([]);
         // On a phone, the hand is on as soon as a part of the desktop is hidden.
         const isPanning = () => document.querySelector('#hand')?.getAttribute('aria-pressed') === 'true';
         if (!(await page.evaluate(isPanning))) await page.click('#hand');
