@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -183,7 +183,9 @@ function read(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${option}: the demo cannot read "${file}": ${(error as Error).message}`);
+    throw new UsageError(
+      `${option} "${file}": the demo cannot read the file (${(error as Error).message}): give the path of a readable file.`,
+    );
   }
 }
 
@@ -191,18 +193,41 @@ function read(option: string, file: string): string {
 function readCertificate(certFile: string | undefined, keyFile: string | undefined): Arguments['tls'] {
   if (certFile === undefined) {
     if (keyFile === undefined) return undefined;
-    throw new UsageError('--key needs a certificate: give --cert too.');
+    throw new UsageError(`--key "${keyFile}" needs a certificate: give --cert too.`);
   }
-  const tls = { cert: read('--cert', certFile), key: read('--key', keyFile ?? certFile) };
-  try {
-    createSecureContext(tls);
-  } catch (error) {
-    const key = keyFile === undefined ? '' : ` with --key "${keyFile}"`;
+  const cert = read('--cert', certFile);
+  const key = keyFile === undefined ? cert : read('--key', keyFile);
+  const certificate = parsed(
+    () => {
+      createSecureContext({ cert });
+      return new X509Certificate(cert);
+    },
+    `--cert "${certFile}" is not a certificate in PEM form`,
+    'give a file with "-----BEGIN CERTIFICATE-----"',
+  );
+  const isInCert = keyFile === undefined;
+  const privateKey = parsed(
+    () => createPrivateKey(key),
+    isInCert
+      ? `--cert "${certFile}" has no private key in PEM form`
+      : `--key "${keyFile}" is not a private key in PEM form without a passphrase`,
+    isInCert ? 'give --key too' : 'give a file with "-----BEGIN PRIVATE KEY-----"',
+  );
+  if (!certificate.checkPrivateKey(privateKey))
     throw new UsageError(
-      `--cert "${certFile}"${key}: give a certificate and its private key in PEM form. ${(error as Error).message}`,
+      isInCert
+        ? `--cert "${certFile}": the private key in the file belongs to another certificate: give the key of the first certificate with --key.`
+        : `--key "${keyFile}" belongs to another certificate than --cert "${certFile}": give the key of the first certificate in "${certFile}".`,
     );
+  return { cert, key };
+}
+
+function parsed<T>(parse: () => T, what: string, way: string): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(`${what} (${(error as Error).message}): ${way}.`);
   }
-  return tls;
 }
 
 /** A shell is more than a desktop: never on the network, and never in several processes, of which one has the shell. */

@@ -19,14 +19,19 @@ const DEFAULT_PORT = 8080;
 /** The number of ports to try without --port. */
 const TRIES = 20;
 
+/** The exit codes of the package's command: 2 for wrong arguments, 1 for other errors. */
+const FAILED = 1;
+const WRONG_ARGUMENTS = 2;
+
+let given: Arguments | undefined;
 try {
-  const given = readArguments(process.argv.slice(2));
+  given = readArguments(process.argv.slice(2));
   if (given) await main(given);
   else console.log(HELP);
 } catch (error) {
   const known = error instanceof UsageError || (error as { code?: string }).code !== undefined;
   console.error(known ? (error as Error).message : error);
-  process.exitCode = 1;
+  process.exitCode = given === undefined ? WRONG_ARGUMENTS : FAILED;
 }
 
 async function main(given: Arguments): Promise<void> {

@@ -51,6 +51,7 @@ export function setUpIdle(nudge) {
   }
 
   function beat() {
+    // Not Date, which a change of the computer's time moves.
     const rest = last + limit - performance.now();
     if (rest <= warning()) show(rest);
     else hide();
@@ -59,6 +60,11 @@ export function setUpIdle(nudge) {
   byId('idle-stay').addEventListener('click', stay);
   for (const type of ['keydown', 'pointermove', 'pointerdown', 'wheel'])
     window.addEventListener(type, stay, { capture: true, passive: true });
+  // The timers of a tab in the background are slow, and those of a frozen tab stand still.
+  for (const type of ['visibilitychange', 'resume'])
+    document.addEventListener(type, () => {
+      if (limit > 0) beat();
+    });
 
   return {
     /**

@@ -14,7 +14,7 @@ import {
 } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
 import { startRecorder } from '../support/rfb-recorder.js';
-import { holds, until } from '../support/wait.js';
+import { holds, sleep, until } from '../support/wait.js';
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -156,6 +156,37 @@ describeWith('chromium')('issue 20: a page without input', () => {
       await until(async () => !(await isWarned(page)));
     }
     expect(demo.tunnel.stats()).toMatchObject({ open: 1, opened: 1 });
+  });
+
+  test('shows the right seconds after a sleep of the tab and a change of the computer’s time', async () => {
+    const { demo } = await startRecorded({ inputIdle: 10 });
+    const context = await startBrowser();
+    await context.addInitScript(() => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + Number(document.documentElement.dataset.ahead ?? 0);
+    });
+    const page = await logIn(context, demo.url);
+    await isState(page, 'connected');
+    const opened = performance.now();
+    const lifecycle = await context.newCDPSession(page);
+    const secondsShown = () =>
+      page.evaluate(() => {
+        const isShown = document.querySelector('#idle')?.checkVisibility() === true;
+        return isShown ? Number(document.querySelector('#idle-left')?.textContent.slice(2)) : undefined;
+      });
+    const moveTime = (by: number) =>
+      page.evaluate((given) => (document.documentElement.dataset.ahead = String(given)), by);
+    await moveTime(36e5);
+    await lifecycle.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await sleep(opened + 7000 - performance.now());
+    await lifecycle.send('Page.setWebLifecycleState', { state: 'active' });
+    const shown = await secondsShown();
+    const asked = performance.now();
+    expect(shown).toBeGreaterThan(0);
+    await moveTime(-36e5);
+    await until(async () => Number(await secondsShown()) < Number(shown));
+    await isState(page, 'disconnected');
+    expect(Math.abs((performance.now() - asked) / 1000 - Number(shown))).toBeLessThan(2.5);
   });
 
   test('gets a card, and "Continue" opens the desktop again', async () => {

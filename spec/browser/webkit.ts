@@ -9,6 +9,7 @@ import type { BrowserPage, BrowserPages } from '../support/browser-page.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closedPort } from '../support/servers.js';
 import { DEADLINE, until } from '../support/wait.js';
+import { webKitFingers, type Fingers } from '../support/fingers.js';
 
 /** One browser for the whole spec file, since its start takes seconds. */
 let shared: Promise<WebDriver> | undefined;
@@ -32,7 +33,7 @@ export async function startWebKit(): Promise<WebDriver> {
 }
 
 /** WebKitGTK for a spec that runs in several browsers. It has one window. */
-export async function startWebKitPages(): Promise<BrowserPages> {
+export async function startWebKitPages(): Promise<BrowserPages<WebKitPage>> {
   const driver = await startWebKit();
   return { newPage: () => Promise.resolve(new WebKitPage(driver)) };
 }
@@ -78,8 +79,10 @@ const keyOf = (name: string) => KEYS[name] ?? name;
 class WebKitPage implements BrowserPage {
   readonly keyboard: BrowserPage['keyboard'];
   readonly mouse: BrowserPage['mouse'];
+  readonly fingers: Fingers;
 
   constructor(private readonly driver: WebDriver) {
+    this.fingers = webKitFingers(driver);
     const actions = () => driver.actions();
     this.keyboard = {
       type: (text) => actions().sendKeys(text.replaceAll('\n', Key.ENTER)).perform(),

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HELP, makePassword, readArguments, readTarget, UsageError } from '../../demo/arguments.js';
+import { makeCertificate } from '../support/certificate.js';
+import { files } from '../support/command.js';
 import { startDemoFor } from '../support/demo.js';
 import { compileDemo, MAIN } from '../support/demo-program.js';
-import { Program } from '../support/programs.js';
+import { describeWith, Program } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
 import { closedPort, startBackend } from '../support/servers.js';
 import { holds } from '../support/wait.js';
@@ -127,6 +129,15 @@ describe('issue 13, case 19: npm run demo', () => {
     );
   });
 
+  test('a wrong option is a message without a stack, and exit code 2', { timeout: 30_000 }, async () => {
+    for (const args of [['--cert', 'missing'], ['--port', 'x'], ['--unknown']]) {
+      const { code, stderr } = await ends(...args);
+      expect(code, args.join(' ')).toBe(2);
+      expect(stderr).toContain(args.at(-1));
+      expect(stderr.trim()).not.toContain('\n');
+    }
+  });
+
   test('an address of another machine is a message and an exit', { timeout: 30_000 }, async () => {
     const { code, stderr } = await ends('--host', '192.0.2.1', '--port', '0');
     expect(code).toBe(1);
@@ -146,6 +157,78 @@ describe('issue 13, case 19: npm run demo', () => {
     expect(await login('demo')).toBe('/login?error=1');
     expect(await login(password)).toBe('/');
     await demo.stop();
+  });
+});
+
+describeWith('openssl')('issue 21, point 1: --cert and --key', () => {
+  /** The files by their names. */
+  async function makeFiles() {
+    const [own, other] = [makeCertificate(), makeCertificate()];
+    return files({
+      cert: own.cert,
+      key: own.key,
+      both: Buffer.concat([own.key, own.cert]),
+      mixed: Buffer.concat([other.key, own.cert]),
+      otherKey: other.key,
+      text: 'no certificate\n',
+      empty: '',
+    });
+  }
+
+  test('a certificate with its key in one file or in two is accepted', async () => {
+    const { cert, key, both } = await makeFiles();
+    expect(readArguments(['--cert', cert!, '--key', key!])?.tls?.key).toContain('PRIVATE KEY');
+    expect(readArguments(['--cert', both!])?.tls?.cert).toContain('BEGIN CERTIFICATE');
+  });
+
+  test.each([
+    ['a missing certificate', ['--cert', 'missing'], /^--cert "missing": .*ENOENT.*: give the path of/],
+    [
+      'a missing key',
+      ['--cert', '@cert', '--key', 'missing'],
+      /^--key "missing": .*ENOENT.*: give the path of/,
+    ],
+    ['a key alone', ['--key', '@key'], /^--key "@key" .*: give --cert too\.$/],
+    [
+      'a certificate without a key',
+      ['--cert', '@cert'],
+      /^--cert "@cert" has no private key .*: give --key too\.$/,
+    ],
+    [
+      'the key of another certificate',
+      ['--cert', '@cert', '--key', '@otherKey'],
+      /^--key "@otherKey" belongs to another certificate than --cert "@cert": give the key/,
+    ],
+    [
+      'another key in the same file',
+      ['--cert', '@mixed'],
+      /^--cert "@mixed": .* belongs to another certificate: give the key .* with --key\.$/,
+    ],
+    [
+      'a text as certificate',
+      ['--cert', '@text', '--key', '@key'],
+      /^--cert "@text" is not a certificate in PEM form .*: give a file with "-----BEGIN CERTIFICATE-----"\.$/,
+    ],
+    ['an empty certificate', ['--cert', '@empty', '--key', '@key'], /^--cert "@empty" is not a certificate/],
+    ['a key as certificate', ['--cert', '@key', '--key', '@key'], /^--cert "@key" is not a certificate/],
+    [
+      'a certificate as key',
+      ['--cert', '@cert', '--key', '@cert'],
+      /^--key "@cert" is not a private key .*: give a file with "-----BEGIN PRIVATE KEY-----"\.$/,
+    ],
+  ])('%s: the message names the option, the file and the fix', async (_what, args, message) => {
+    const made = await makeFiles();
+    const real = args.map((text) => (text.startsWith('@') ? (made[text.slice(1)] ?? '') : text));
+    let said = '';
+    try {
+      readArguments(real);
+    } catch (error) {
+      expect(error).toBeInstanceOf(UsageError);
+      said = (error as Error).message;
+    }
+    for (const [name, path] of Object.entries(made)) said = said.replaceAll(`"${path}"`, `"@${name}"`);
+    expect(said).toMatch(message);
+    expect(said).not.toContain('\n');
   });
 });
 

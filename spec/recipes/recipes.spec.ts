@@ -636,16 +636,16 @@ test('nextjs: the tunnel is behind the login, and Next has all other paths', asy
   await writeFile(join(next, 'package.json'), '{ "type": "module", "exports": "./index.js" }');
   await writeFile(
     join(next, 'index.js'),
-    `export default ({ dev }) => ({
+    `export default ({ dev, hostname }) => ({
       prepare: async () => undefined,
-      getRequestHandler: () => (req, res) => res.end(\`a page of Next, dev: \${dev}\`),
+      getRequestHandler: () => (req, res) => res.end(\`a page of Next at \${hostname}, dev: \${dev}\`),
     });`,
   );
   const { port } = await startEcho();
   const site = await startRecipe('nextjs.mjs', { VNC_PORT: String(port) }, { folder });
   await guards(site);
   const page = await request(site.dial(), 'GET', '/any/page');
-  expect(page).toMatchObject({ status: 200, body: 'a page of Next, dev: true' });
+  expect(page).toMatchObject({ status: 200, body: 'a page of Next at 127.0.0.1, dev: true' });
 });
 
 test('backend-with-tls: a backend with TLS, by a private authority', async () => {

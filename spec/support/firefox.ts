@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, type Browser, type KeyInput, type Page } from 'puppeteer-core';
 import { afterAll } from 'vitest';
+import { firefoxFingers, type Fingers } from './fingers.js';
 import type { BrowserPage, BrowserPages } from './browser-page.js';
 import { onCleanup } from './cleanup.js';
 import { DEADLINE, until } from './wait.js';
@@ -28,20 +29,46 @@ const PREFERENCES = {
   'dom.ipc.processPrelaunch.enabled': false,
 };
 
-/** The browser of the spec file: a start takes seconds. */
-let shared: Promise<Browser> | undefined;
-let profile: string | undefined;
+/** A phone: touch events, a finger as the only pointer, and scroll bars over the page. */
+const PHONE = {
+  'dom.w3c_touch_events.enabled': 1,
+  'ui.primaryPointerCapabilities': 1,
+  'ui.allPointerCapabilities': 1,
+  'ui.useOverlayScrollbars': 1,
+};
+
+/** The browsers of the spec file: a start takes seconds. */
+const shared = new Map<object, Promise<Browser>>();
+const profiles: string[] = [];
 
 afterAll(async () => {
-  const browser = shared;
-  shared = undefined;
-  if (browser !== undefined) await endFirefox(await browser);
-  if (profile !== undefined) await rm(profile, { recursive: true, force: true, maxRetries: 10 });
+  const browsers = [...shared.values()];
+  shared.clear();
+  for (const browser of browsers) await endFirefox(await browser);
+  for (const profile of profiles.splice(0))
+    await rm(profile, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Firefox by WebDriver BiDi, with cookies and storage of its own; closed after the test. Self-signed certificates are accepted. */
-export async function startFirefox(viewport = { width: 1280, height: 800 }): Promise<BrowserPages> {
-  const context = await (await (shared ??= launchFirefox())).createBrowserContext();
+export function startFirefox(viewport = { width: 1280, height: 800 }): Promise<BrowserPages<FirefoxPage>> {
+  return startWith(PREFERENCES, viewport);
+}
+
+/** The same on a phone. */
+export function startFirefoxPhone(
+  viewport = { width: 390, height: 844 },
+): Promise<BrowserPages<FirefoxPage>> {
+  return startWith(PHONE, viewport);
+}
+
+async function startWith(
+  preferences: typeof PREFERENCES | typeof PHONE,
+  viewport: { width: number; height: number },
+): Promise<BrowserPages<FirefoxPage>> {
+  let browser = shared.get(preferences);
+  if (browser === undefined)
+    shared.set(preferences, (browser = launchFirefox({ ...PREFERENCES, ...preferences })));
+  const context = await (await browser).createBrowserContext();
   onCleanup(() => context.close());
   const newPage = async () => {
     const page = await context.newPage();
@@ -51,14 +78,15 @@ export async function startFirefox(viewport = { width: 1280, height: 800 }): Pro
   return { newPage };
 }
 
-async function launchFirefox(): Promise<Browser> {
-  profile = await mkdtemp(join(tmpdir(), 'wstunnel-firefox-'));
+async function launchFirefox(preferences: typeof PREFERENCES): Promise<Browser> {
+  const profile = await mkdtemp(join(tmpdir(), 'wstunnel-firefox-'));
+  profiles.push(profile);
   return launch({
     browser: 'firefox',
     executablePath: FIREFOX,
     headless: true,
     userDataDir: profile,
-    extraPrefsFirefox: PREFERENCES,
+    extraPrefsFirefox: preferences,
     acceptInsecureCerts: true,
     defaultViewport: null,
     timeout: DEADLINE,
@@ -73,15 +101,17 @@ async function endFirefox(browser: Browser): Promise<void> {
   clearTimeout(kill);
 }
 
-class FirefoxPage implements BrowserPage {
+export class FirefoxPage implements BrowserPage {
   readonly keyboard: BrowserPage['keyboard'];
   readonly mouse: BrowserPage['mouse'];
+  readonly fingers: Fingers;
   readonly #page: Page;
 
   constructor(page: Page) {
     page.setDefaultTimeout(DEADLINE);
     this.#page = page;
     const { keyboard } = page;
+    this.fingers = firefoxFingers(page);
     this.mouse = page.mouse;
     this.keyboard = {
       type: (text) => keyboard.type(text),
@@ -121,6 +151,20 @@ class FirefoxPage implements BrowserPage {
 
   bringToFront() {
     return this.#page.bringToFront();
+  }
+
+  /** All cookies of the context. */
+  cookies() {
+    return this.#page.browserContext().cookies();
+  }
+
+  async clearCookies() {
+    const context = this.#page.browserContext();
+    await context.deleteCookie(...(await context.cookies()));
+  }
+
+  resize(width: number, height: number) {
+    return this.#page.setViewport({ width, height });
   }
 
   async screenshot(options: { path: string }) {
