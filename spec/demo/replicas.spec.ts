@@ -100,7 +100,7 @@ describe('demo --replicas: arguments', () => {
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const [code] = (await once(child, 'close')) as [number];
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toBe('redis-server is missing, which --replicas needs: apt-get install redis-server\n');
   });
 });
