@@ -44,10 +44,13 @@ function serve(socket: Socket, moved: (bytes: number) => void): void {
       return;
     }
     if (kind === 'download') pour(socket, () => PIECE);
-    socket.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       if (kind === 'echo') socket.write(chunk);
       else moved(chunk.length);
-    });
+    };
+    // TCP may join the first byte and the first payload.
+    if (first.length > 1) take(first.subarray(1));
+    socket.on('data', take);
   });
 }
 
