@@ -551,9 +551,10 @@ describeWith('redis-server')('the command of Redis', () => {
 });
 
 describeWith('yamllint')('yamllint', () => {
-  test('finds nothing in the files of demo/kubernetes, demo/docker and demo/grafana', async () => {
+  test('finds nothing in the folders kubernetes, docker, grafana and operations of demo', async () => {
     const rules = '{extends: default, rules: {line-length: {max: 140}, document-start: disable}}';
-    const folders = [KUBERNETES, DOCKER, new URL('../grafana/', DOCKER)].map((url) => fileURLToPath(url));
+    const monitoring = ['../grafana/', '../operations/'].map((folder) => new URL(folder, DOCKER));
+    const folders = [KUBERNETES, DOCKER, ...monitoring].map((url) => fileURLToPath(url));
     const { stdout } = await run('yamllint', ['--strict', '-d', rules, ...folders]);
     expect(stdout).toBe('');
   });
