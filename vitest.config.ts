@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ['spec/**/*.spec.ts'],
+    globalSetup: ['spec/support/homes.ts'],
     setupFiles: ['spec/support/setup.ts'],
     // Real sockets and real programs: a hung test must fail rather than hang the run.
     testTimeout: 20_000,

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HOMES } from './homes.js';
 
 /**
  * Variables that programs under test read, with values that differ between developers. A test sets the variables that it needs.
@@ -24,7 +25,6 @@ export const DEVELOPERS: Readonly<NodeJS.ProcessEnv> = { ...process.env };
 export function useOwnEnvironment(): void {
   for (const name of Object.keys(process.env))
     if (DEVELOPERS_OWN.some((pattern) => pattern.test(name))) Reflect.deleteProperty(process.env, name);
-  const home = mkdtempSync(join(tmpdir(), 'wstunnel-home-'));
-  process.once('exit', () => rmSync(home, { recursive: true, force: true }));
+  const home = mkdtempSync(join(process.env[HOMES] ?? tmpdir(), 'home-'));
   Object.assign(process.env, { HOME: home, SHELL: '/bin/sh', TERM: 'dumb', LANG: 'C.UTF-8', TZ: 'UTC' });
 }

@@ -61,7 +61,7 @@ describe('issue 13, case 22: the environment of the specs', () => {
   test('contains nothing of the developer’s shell, terminal and locale', () => {
     const { HOME, SHELL, TERM, LANG, TZ } = process.env;
     expect({ SHELL, TERM, LANG, TZ }).toEqual({ SHELL: '/bin/sh', TERM: 'dumb', LANG: 'C.UTF-8', TZ: 'UTC' });
-    expect(HOME).toMatch(/wstunnel-home-/);
+    expect(HOME).toMatch(/wstunnel-homes-/);
     for (const name of [
       'HTTPS_PROXY',
       'no_proxy',
