@@ -281,6 +281,9 @@ describe('issue 13, case 13: --daemon', () => {
       stderr: `express-wstunnel: can't listen on 127.0.0.1:${port}: it is already in use\n`,
     });
     expect((await runCommand(['0', '1', '--daemon', '--log', '-'])).code).toBe(2);
+    const passed = await runCommand(['fd:3', '1', '--daemon']);
+    expect(passed.code).toBe(2);
+    expect(passed.stderr).toContain("--daemon can't be combined with a passed socket (fd:3)");
   });
 
   test('ends at SIGTERM', async () => {

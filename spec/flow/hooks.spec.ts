@@ -167,8 +167,12 @@ test('the hook `user` names the client in events', async () => {
   expect((await opened)[0].user).toBe('ada');
 });
 
-describe('the result of the hook `user`', () => {
-  const withUser = (user: unknown) => startTunnel({ user: () => user as string });
+describe.each([
+  ['the result of the hook `user`', (user: unknown) => () => user as string],
+  // The types have no promise, but JavaScript has.
+  ['the later result of the hook `user`', (user: unknown) => () => Promise.resolve(user) as never],
+])('%s', (_what, hookOf) => {
+  const withUser = (user: unknown) => startTunnel({ user: hookOf(user) });
 
   test.each([
     [7, '7'],
@@ -190,6 +194,20 @@ describe('the result of the hook `user`', () => {
     expect((await ask(port)).answer.status).toBe(500);
     expect(refusals).toMatchObject([{ reason: expect.stringMatching(/^user: /) as string }]);
   });
+});
+
+test('a stickyKey that is no text is a 500 that names the hook', async () => {
+  const server = [{ port: 1 }, { port: 2 }];
+  const { port, tunnel } = await startTunnel({
+    server,
+    balance: 'sticky',
+    stickyKey: () => 7 as unknown as string,
+  });
+  const refusals = refusalsOf(tunnel);
+  expect((await ask(port)).answer.status).toBe(500);
+  expect(refusals).toMatchObject([
+    { reason: expect.stringContaining('stickyKey must return a string') as string },
+  ]);
 });
 
 describe('onRefuse', () => {

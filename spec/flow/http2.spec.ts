@@ -532,6 +532,9 @@ describeWith('openssl')('HTTP/2', () => {
       const { port: backend } = await startEcho();
       const app = express().use('/tunnel', makeTunnel({ server: { port: backend } }));
       app.use('/hidden', express().use(makeTunnel({ url: '/tunnel', server: { port: backend } })));
+      const bound = makeTunnel({ url: '/tunnel', server: { port: backend } });
+      bound.attach(server, { path: '/bound' });
+      app.use('/bound', bound);
       server.on('request', app as unknown as () => void);
       server
         .listeners('stream')
@@ -542,9 +545,10 @@ describeWith('openssl')('HTTP/2', () => {
       const http2 = await connectHttp2(port);
       await echoes(await openOverHttp2(http2));
       expect(seen).toEqual([]);
-      // The first path is known to match no tunnel; the second path is tried in the app and matches none either.
+      // The first two paths are known to match no tunnel; the third path is tried in the app, which answers 404.
       expect((await ask(http2, connectHeaders('/other'))).status).toBe(299);
       expect((await ask(http2, connectHeaders('/hidden/other'))).status).toBe(299);
+      expect((await ask(http2, connectHeaders('/bound/other'))).status).toBe(299);
       expect((await ask(http2, connectHeaders('/tunnel', { ':protocol': 'mine' }))).status).toBe(299);
       expect((await ask(http2, { ':path': '/tunnel' })).status).toBe(299);
       expect(seen).toEqual([
@@ -552,12 +556,15 @@ describeWith('openssl')('HTTP/2', () => {
         'websocket',
         '/hidden/other',
         'websocket',
+        '/bound/other',
+        'websocket',
         '/tunnel',
         'mine',
         '/tunnel',
         undefined,
       ]);
       await echoes(await openOverHttp2(http2, '/hidden/tunnel'));
+      await echoes(await openOverHttp2(http2, '/bound/tunnel'));
     });
 
     test('a server that disables extended CONNECT keeps it disabled', async () => {
@@ -653,6 +660,34 @@ describeWith('openssl')('HTTP/2', () => {
       const method = i % 2 === 0 ? 'GET' : 'HEAD';
       expect((await ask(http2, { ':method': method, ':path': '/empty' })).status).toBe(204);
     }
+  });
+
+  test('a timeout that the app sets is an event of the request, or else ends the stream', async () => {
+    const { port } = await startHttp2Tunnel({}, (app) => {
+      app.get('/heard', (req, res) => void req.setTimeout(50, () => res.sendStatus(408)));
+      app.get('/answered', (_req, res) => void res.setTimeout(50, () => res.sendStatus(503)));
+      app.get('/unheard', (req) => void req.setTimeout(50));
+    });
+    const http2 = await connectHttp2(port);
+    expect((await ask(http2, { ':path': '/heard' })).status).toBe(408);
+    expect((await ask(http2, { ':path': '/answered' })).status).toBe(503);
+    const unheard = http2.request({ ':path': '/unheard' });
+    unheard.on('error', () => undefined).resume();
+    await once(unheard, 'close');
+    expect(unheard.rstCode).not.toBe(NGHTTP2_NO_ERROR);
+    await echoes(await openOverHttp2(http2));
+  });
+
+  test('destroySoon() of the socket sends what is written, and ends only this stream', async () => {
+    const { port } = await startHttp2Tunnel({}, (app) =>
+      app.get('/soon', (req, res) => {
+        res.write('the rest');
+        req.socket.destroySoon();
+      }),
+    );
+    const http2 = await connectHttp2(port);
+    expect(await bodyOf(await ask(http2, { ':path': '/soon' }))).toBe('the rest');
+    await echoes(await openOverHttp2(http2));
   });
 
   test('a request cut off halfway is aborted without an answer', async () => {

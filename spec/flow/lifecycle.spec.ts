@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type ClosedInfo, type RefuseInfo, type Tunnel } from '../../src/index.js';
 import { closeFrame, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
@@ -245,6 +246,18 @@ describe('attach()', () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     for (const wrong of [undefined, null, {}, 8080, () => undefined])
       expect(() => tunnel.attach(wrong as never)).toThrow(/attach\(\) takes an http, https or http2 server/);
+  });
+
+  test.each([
+    [{ path: 'vnc' }, 'attach().path must be a path that begins with "/"'],
+    [{ path: [] }, 'attach().path must be a path that begins with "/"'],
+    [{ path: ['/vnc', 5900] }, 'attach().path must be a path that begins with "/"'],
+    [{ exclusive: true }, "attach() exclusive needs the path that is the tunnel's alone"],
+    [{ exclusive: 'yes', path: '/vnc' }, 'attach().exclusive must be'],
+    [{ paths: '/vnc' }, 'attach() has no "paths"'],
+  ])('refuses the options %j', (options, message) => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    expect(() => tunnel.attach(createServer(), options as never)).toThrow(message);
   });
 });
 

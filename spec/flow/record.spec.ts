@@ -32,6 +32,10 @@ function memory(settings: Partial<Recorder> = {}) {
   return { calls, recorder };
 }
 
+function wrongRecorder(settings: Record<string, unknown>): Recorder {
+  return memory(settings).recorder;
+}
+
 async function closed(tunnel: { once(event: 'close', listener: (info: ClosedInfo) => void): unknown }) {
   return new Promise<ClosedInfo>((resolve) => tunnel.once('close', resolve));
 }
@@ -125,15 +129,23 @@ test.each(['out', 'in'] as const)(
 );
 
 test.each([
-  ['a throw', () => fail('no recorder')],
-  ['a promise', () => Promise.reject(new Error('late'))],
-  ['another object', () => ({ out: () => undefined })],
-])('%s of the option record refuses with 500', async (_what, record) => {
+  ['a throw', () => fail('no recorder'), 'no recorder'],
+  ['a promise', () => Promise.reject(new Error('late')), 'must be a recorder'],
+  ['another object', () => ({ out: () => undefined }), 'must be a recorder'],
+  [
+    'another direction',
+    () => wrongRecorder({ direction: 'in' }),
+    "the direction of a recorder must be 'out' or",
+  ],
+  ['another whenFails', () => wrongRecorder({ whenFails: 'end' }), "must be 'close' or 'continue'"],
+  ['a promise as failed', () => wrongRecorder({ failed: Promise.resolve() }), 'must be an AbortSignal'],
+])('%s of the option record refuses with 500', async (_what, record, reason) => {
   const { port, tunnel } = await startTunnel({ record: record as never });
   const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
   expect(await statusOf(port, '/tunnel')).toBe(500);
   expect((await refused)[0]).toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED' });
   expect((await refused)[0].reason).toContain('record');
+  expect((await refused)[0].reason).toContain(reason);
 });
 
 test('fileRecorder itself in place of its result is refused when the tunnel object is made', async () => {

@@ -42,6 +42,12 @@ test('a value that JSON cannot express is reported with its position', () => {
   ]);
 });
 
+test.each([420, '0999', 'rw-', true])('unixMode %j is refused with its place', (mode) => {
+  expect(faultsOf(`{ "server": { "port": 1 },\n "unixMode": ${JSON.stringify(mode)} }`)).toEqual([
+    expect.stringMatching(/^c\.json:2:14: unixMode .* as a text; got /),
+  ]);
+});
+
 test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
   // Found by the fuzz test (spec/long/fuzz.mjs).

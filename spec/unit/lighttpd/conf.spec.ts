@@ -7,6 +7,7 @@ import {
   type Host,
   type TunnelOptions,
 } from '../../../src/index.js';
+import { readConf } from '../../../src/lighttpd/read-conf.js';
 import { NOVNC_EXAMPLE } from '../../support/lighttpd.js';
 import { refused } from './refused.js';
 
@@ -271,6 +272,17 @@ describe('directives of other modules', () => {
     expect(refused('x = "hunter2" "hunter3"')).not.toContain('hunter');
     expect(refused('x = env.SECRET + ()', { environment: { SECRET: 'hunter2' } })).not.toContain('hunter');
   });
+});
+
+test('server.max-write-idle is writeTimeout for the command, and a value out of range has its place', () => {
+  const read = (directive: string) =>
+    readConf(`${directive}\nwstunnel.server = ( "" => ( ( "host" => "::1", "port" => 1 ) ) )`, {
+      reader: 'command',
+    });
+  expect(read('server.max-write-idle = 7').conf?.options.writeTimeout).toBe(7);
+  expect(read('server.max-write-idle = 700000000').problems).toMatchObject([
+    { message: expect.stringMatching(/^lighttpd\.conf:1:\d+: server\.max-write-idle must be/) as string },
+  ]);
 });
 
 describe('the listen addresses of a lighttpd.conf', () => {
