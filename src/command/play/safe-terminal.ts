@@ -6,7 +6,7 @@
 export class SafeTerminal {
   /** The alternate screen is shown. */
   isAlternate = false;
-  #state: 'text' | 'escape' | 'charset' | 'csi' | 'string' | 'stringEscape' = 'text';
+  #state: 'text' | 'escape' | 'charset' | 'intermediate' | 'csi' | 'string' | 'stringEscape' = 'text';
   /** The text after `ESC [`, or the character after ESC that chooses a character set. */
   #sequence = '';
   readonly #decoder = new TextDecoder();
@@ -43,6 +43,9 @@ export class SafeTerminal {
       case 'charset':
         this.#state = 'text';
         return /[0AB]/.test(character) ? `\u001b${this.#sequence}${character}` : '';
+      case 'intermediate':
+        if (!/[ -/]/.test(character)) this.#state = 'text';
+        return '';
       case 'csi':
         return this.#csi(character);
       case 'string':
@@ -71,8 +74,8 @@ export class SafeTerminal {
     if (character === '[') this.#begin('csi', '');
     else if (/[P\]X^_k]/.test(character)) this.#state = 'string';
     else if (/[()*+]/.test(character)) this.#begin('charset', character);
-    // Other sequences with intermediate characters: the final character follows.
-    else if (/[ -/]/.test(character)) this.#state = 'escape';
+    // Other sequences with intermediate characters, such as `ESC # 8`, are dropped with their final character.
+    else if (/[ -/]/.test(character)) this.#state = 'intermediate';
     else if (/[78DEMH=>]/.test(character)) return `\u001b${character}`;
     return '';
   }
