@@ -157,6 +157,19 @@ describe('play FILE', () => {
     expect(stdout).toBe('abc\u001b[31mdef\u001b[?1049hghi');
   });
 
+  test.runIf(process.platform === 'linux')('fails if standard output is full', async () => {
+    const { file = '' } = await files({ file: DESKTOP });
+    const line = 'exec "$0" "$@" >/dev/full';
+    const args = ['-c', line, process.execPath, CLI, 'play', file, '--to', 'novnc'];
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile('sh', args, (error, _stdout, text) => resolve({ code: error?.code, stderr: text })),
+    );
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'express-wstunnel: standard output: the disk is full\n',
+    });
+  });
+
   describeWith('script')('on a terminal', () => {
     test('restores the terminal after Ctrl-C, and exits with 130', async () => {
       const { file = '' } = await files({
