@@ -61,10 +61,6 @@ export class Members {
     return [...this.#all];
   }
 
-  has(member: Member): boolean {
-    return this.#all.has(member);
-  }
-
   delete(member: Member): void {
     this.#all.delete(member);
   }

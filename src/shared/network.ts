@@ -4,17 +4,13 @@ import type { HostStates } from '../backends/host-states.js';
 import { picksOf } from '../guard/tunnel-filter.js';
 import type { Backplane } from '../replicas/backplane.js';
 import type { EndCall } from '../replicas/messages.js';
-import { isFilter } from '../replicas/messages.js';
 import { ReplicaGroup } from '../replicas/replica-group.js';
 import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
 import { SharedCounter } from '../replicas/shared-counter.js';
 import { TicketCalls } from '../replicas/ticket-calls.js';
-import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
+import type { EndResult } from '../types.js';
 import type { Members, SharedTunnel } from './members.js';
 import { isReplaced, REPLACE_TIME, replaceTunnel } from './replace.js';
-
-/** Limit of tunnels that one process lists for another. */
-const MAX_LISTED = 10_000;
 
 /** The oldest tunnel of a user at a host that is full. */
 export interface OldestTunnel {
@@ -80,20 +76,6 @@ export class Network {
     return { ended, silent: [...silent] };
   }
 
-  /** The open tunnels of all other processes, and the names of those that did not answer. */
-  async list(
-    where: TunnelFilter,
-  ): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
-    const { answers, silent } = await this.#group.ask('tunnels', where);
-    const tunnels = [...answers].flatMap(([replica, answer]) =>
-      (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({
-        ...one,
-        replica: nameOfAddress(replica),
-      })),
-    );
-    return { tunnels, silent: silent.map(nameOfAddress) };
-  }
-
   /** The oldest tunnel of a user at one of these hosts, in any process. */
   async oldestOf(user: string, hosts: readonly string[]): Promise<OldestTunnel | undefined> {
     const { answers } = await this.#group.ask('oldest', { user, hosts });
@@ -129,15 +111,8 @@ export class Network {
   }
 
   #answer(about: string, data: unknown): unknown {
-    const { members } = this.#owner;
     const given = (typeof data === 'object' && data !== null ? data : {}) as Record<string, unknown>;
     switch (about) {
-      case 'tunnels':
-        if (!isFilter(data)) return [];
-        return members
-          .select(picksOf(data))
-          .slice(0, MAX_LISTED)
-          .map(({ info }) => info);
       case 'admin':
         return this.#owner.view(data);
       case 'oldest':
