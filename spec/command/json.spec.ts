@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { writeFile } from 'node:fs/promises';
@@ -85,6 +86,28 @@ describe('issue 13, case 10: JSON options mean what the documentation says', () 
       JSON.stringify({ listen: 0, server: { ...host, tls: { ca: cert, cert, key } } }),
     );
     await echoes(await openRaw((await startCommand(['--config', made['c.json']!])).port));
+  });
+
+  test('`pfx` in `tls` is the path of a PKCS #12 file, which is private', async () => {
+    const { cert, key } = certificate();
+    const { folder = '', ...made } = await files({
+      'own.pem': String(cert),
+      'own.key': String(key),
+      'c.json': '',
+    });
+    const [pfx, passphrase] = [join(folder, 'own.pfx'), 'correct horse'];
+    const own = ['-in', made['own.pem']!, '-inkey', made['own.key']!];
+    execFileSync('openssl', ['pkcs12', '-export', ...own, '-out', pfx, '-passout', `pass:${passphrase}`]);
+    const server = createTls({ cert, key, ca: cert, requestCert: true }, (socket) => {
+      socket.on('error', () => undefined).pipe(socket);
+    });
+    await listen(server);
+    const tls = { ca: 'own.pem', pfx: 'own.pfx', passphrase };
+    const config = { listen: 0, web: '.', server: { host: 'localhost', port: portOf(server), tls } };
+    await writeFile(made['c.json']!, JSON.stringify(config));
+    const { port } = await startCommand(['--config', made['c.json']!]);
+    await echoes(await openRaw(port));
+    expect((await fetch(`http://127.0.0.1:${port}/own.pfx`)).status).toBe(404);
   });
 
   test('"server": "127.0.0.1:5900" is a target, also in lists, maps and rules', async () => {

@@ -42,6 +42,12 @@ test('a value that JSON cannot express is reported with its position', () => {
   ]);
 });
 
+test.each(['all', 'any'])('a fault within the conditions of %s has its place', (name) => {
+  expect(faultsOf(`{ "rules": [{ "when": { "${name}": [{ "host": "h" }, { "url": "^(" }] } }] }`)).toEqual([
+    `c.json:1:59: rules[0].when.${name}[1].url: "^(" is not a regular expression`,
+  ]);
+});
+
 test.each([420, '0999', 'rw-', true])('unixMode %j is refused with its place', (mode) => {
   expect(faultsOf(`{ "server": { "port": 1 },\n "unixMode": ${JSON.stringify(mode)} }`)).toEqual([
     expect.stringMatching(/^c\.json:2:14: unixMode .* as a text; got /),

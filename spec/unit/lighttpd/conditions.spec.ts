@@ -52,6 +52,7 @@ describe('conditions of a lighttpd.conf', () => {
     ['$HTTP["url"] == "/a%20b"', { path: '/a%2520b' }, { path: '/a%20b' }],
     ['$HTTP["url"] =~ "^/ü$"', { path: '/%C3%BC' }, { path: '/u' }],
     ['$HTTP["querystring"] == "x=%c3%bc"', { path: '/', query: 'x=%C3%bc' }, { path: '/', query: 'x=%C3' }],
+    ['$HTTP["querystring"] == "x=ü"', { path: '/', query: 'x=%c3%bc' }, { path: '/', query: 'x=%C3' }],
     ['$HTTP["querystring"] == "x=A"', { path: '/', query: 'x=%41' }, { path: '/', query: 'x=%2541' }],
     ['$HTTP["querystring"] != "x=A"', { query: 'x=B' }, { query: 'x=%41' }],
     ['$HTTP["querystring"] !~ "x"', { query: 'y' }, { query: 'x' }],
