@@ -382,7 +382,7 @@ describeWith('chromium')('issue 19: the admin page', () => {
       await hasUsers(page, ['ada']);
       expect(await page.evaluate(lowContrasts)).toEqual([]);
       expect(await page.evaluate(unnamed)).toEqual([]);
-      for (const width of [1280, 900, 360]) {
+      for (const width of [1280, 900, 360, 305]) {
         await page.setViewportSize({ width, height: 740 });
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
         await shoot(page, `admin-${colorScheme}-${width}`);
