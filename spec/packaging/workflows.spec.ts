@@ -92,6 +92,14 @@ test('CI tests the four lines of Node that the README names', () => {
   );
 });
 
+test('.ci/run starts as root in a Debian that has its packages, with the Node of the line', () => {
+  for (const { container, steps = [] } of Object.values(workflow('ci.yml').jobs)) {
+    expect(steps.at(-1)?.run).toMatch(/^\.ci\/run (checks|tests "\$NODE_LINE")$/);
+    expect(container?.image).toMatch(/^node:(20|\$\{\{ matrix\.node \}\})-bookworm$/);
+    expect(container?.options).toContain('--privileged');
+  }
+});
+
 test('publishing starts with a tag, after CI, an approval and the checks of the release', () => {
   const { on, jobs } = workflow('publish.yml');
   expect(Object.keys(on)).toEqual(['push']);

@@ -13,6 +13,7 @@ export interface Step {
 export interface Job {
   readonly uses?: string;
   readonly 'runs-on'?: string;
+  readonly container?: { readonly image: string; readonly options?: string };
   readonly 'timeout-minutes'?: number;
   readonly permissions?: Readonly<Record<string, string>>;
   readonly environment?: string;
