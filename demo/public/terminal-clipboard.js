@@ -39,6 +39,8 @@ export function setUpClipboard(terminal) {
   }
 
   async function paste() {
+    // At once: reading takes a moment, and Enter would press the button again.
+    terminal.focus();
     try {
       const text = await navigator.clipboard.readText();
       terminal.paste(text);

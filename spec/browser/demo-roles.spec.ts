@@ -269,6 +269,8 @@ describeWith('chromium', 'tmux')('issue 20: the page of the terminal', () => {
     await until(async () => (await page.evaluate(() => navigator.clipboard.readText())).includes('one=two'));
     await page.evaluate(() => navigator.clipboard.writeText('echo "pas""ted"'));
     await page.click('#paste');
+    expect(await page.evaluate(() => document.activeElement?.localName)).toBe('textarea');
+    await shows(/echo "pas""ted"$/m);
     await page.keyboard.press('Enter');
     await shows(/^pasted/m);
   });
