@@ -1,4 +1,4 @@
-// A client with `ws` in a namespace: sends bytes in frames of 10 kB, and prints the number of bytes that returned.
+// A client with `ws` in a namespace: sends bytes in frames of 10 kB, and prints whether the same bytes returned, and later PINGs.
 import { createHash, randomBytes } from 'node:crypto';
 import console from 'node:console';
 import process from 'node:process';
@@ -19,7 +19,9 @@ client.on('open', () => {
 client.on('message', (bytes) => {
   got.update(bytes);
   received += bytes.length;
-  if (received === length) console.log(got.digest('hex') === sent.digest('hex') ? 'whole' : 'spoiled');
+  if (received !== length) return;
+  console.log(got.digest('hex') === sent.digest('hex') ? 'whole' : 'spoiled');
+  client.on('ping', () => console.log('ping'));
 });
 client.on('error', (error) => console.log(`error ${error.message}`));
 client.on('close', (code) => console.log(`closed ${code}`));
