@@ -6,7 +6,7 @@ import session from 'express-session';
 import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
 import { listen, type Place } from './listen.js';
-import { loginOf, loginRoutes, readForm, requireLogin, requireRole } from './login.js';
+import { isForPeople, loginOf, loginRoutes, readForm, requireLogin, requireRole } from './login.js';
 import { requireOwnName, requireOwnPage } from './names.js';
 import { NOVNC, PUBLIC, showPage } from './pages.js';
 import { startRecordings } from './recordings/index.js';
@@ -161,6 +161,10 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     else res.set('Cache-Control', 'no-store').sendFile('index.html', { root: PUBLIC });
   });
 
+  app.use((req, res, next) => {
+    if (isForPeople(req)) showPage(res, 404, 'missing.html');
+    else next();
+  });
   app.use(showStoreError);
 
   const server = createWebServer(app, options.tls);

@@ -80,7 +80,7 @@ export function untilLogout(req: Request, res: Response): AbortSignal {
 }
 
 /** Does the browser load a page? */
-const isForPeople = (req: Request) =>
+export const isForPeople = (req: Request) =>
   req.method === 'GET' && req.get('accept')?.includes('text/html') === true;
 
 function login(accounts: Accounts): RequestHandler {

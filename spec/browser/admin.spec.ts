@@ -223,6 +223,23 @@ describeWith('chromium')('issue 19: the admin page', () => {
     expect(faults).toEqual([]);
   });
 
+  test('the dialog in a low window shows first which tunnel ends, and its buttons', async () => {
+    const site = await startAdmin();
+    await site.open('ada');
+    const page = await openPage(await startBrowser({ width: 640, height: 320 }), site.url);
+    await rowOf(page, 'ada').getByRole('button').click();
+    const outside = () =>
+      page.evaluate(() => {
+        const { top, bottom } = document.querySelector('#end')!.getBoundingClientRect();
+        return ['#end-title', '#end-facts dd', '#end-cancel', '#end-send'].filter((selector) => {
+          const part = document.querySelector(selector)!.getBoundingClientRect();
+          return part.top < top || part.bottom > Math.min(bottom, window.innerHeight);
+        });
+      });
+    expect(await outside()).toEqual([]);
+    expect(faults).toEqual([]);
+  });
+
   test('works with the keyboard alone, and the focus is always visible', async () => {
     const site = await startAdmin();
     const [ada] = [await site.open('ada'), await site.open('bob')];
@@ -382,7 +399,8 @@ describeWith('chromium')('issue 19: the admin page', () => {
       await hasUsers(page, ['ada']);
       expect(await page.evaluate(lowContrasts)).toEqual([]);
       expect(await page.evaluate(unnamed)).toEqual([]);
-      for (const width of [1280, 900, 360, 305]) {
+      // 305: a window of 320 pixels with a classic scroll bar.
+      for (const width of [1280, 900, 360, 320, 305]) {
         await page.setViewportSize({ width, height: 740 });
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
         await shoot(page, `admin-${colorScheme}-${width}`);

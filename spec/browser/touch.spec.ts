@@ -23,6 +23,8 @@ const SIZES = [
   [390, 844],
   [360, 740],
   [320, 568],
+  // A window of 320 pixels with a classic scroll bar.
+  [305, 568],
   [844, 390],
 ] as const;
 
@@ -145,9 +147,16 @@ describeWith('firefox-esr')('issue 21, point 1: a phone with Firefox', () => {
       await page.goto(`${demo.url}/terminal/`);
       await isState(page, 'connected');
       await check(page, 'terminal');
+      // The lists of the following pages have a row of an open desktop.
+      const open = await browser.newPage();
+      await open.goto(demo.url);
+      await isState(open, 'connected');
+      await page.bringToFront();
       await page.goto(`${demo.url}/admin/`);
-      await page.waitForSelector('#connection[data-state="live"]');
+      await page.waitForSelector('#rows tr');
       await check(page, 'admin');
+      await page.click('#rows .button-end');
+      await check(page, 'end');
       await page.goto(`${demo.url}/roles`);
       await page.waitForSelector('[data-name="ada"] button');
       await check(page, 'roles');
@@ -157,6 +166,9 @@ describeWith('firefox-esr')('issue 21, point 1: a phone with Firefox', () => {
       await page.click('#rows tr:last-child a');
       await page.waitForSelector('body[data-playback="ended"]');
       await check(page, 'playback');
+      await page.goto(`${demo.url}/no-such-page`);
+      await page.waitForSelector('.login-actions a');
+      await check(page, 'missing');
     },
   );
 });

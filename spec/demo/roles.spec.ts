@@ -137,6 +137,18 @@ describe('issue 20: the roles of the demo', () => {
     expect((await get('/login')).headers.get('referrer-policy')).toBe('same-origin');
   });
 
+  test('an unknown page is a page with a way back, and unknown data is the 404 of Express', async () => {
+    const { demo, get, operator } = await startRecorded();
+    for (const [path, cookie] of [['/no-such-page'], ['/terminal/', operator]] as const) {
+      const answer = await get(path, cookie);
+      expect(answer.status).toBe(404);
+      expect(await answer.text()).toContain('href="/"');
+    }
+    const data = await fetch(`${demo.url}/no-such-data`, { headers: { accept: 'application/json' } });
+    expect(data.status).toBe(404);
+    expect(await data.text()).toContain('Cannot GET /no-such-data');
+  });
+
   test('the login page names the three logins', async () => {
     const { get } = await startRecorded();
     expect(await (await get('/logins')).json()).toEqual([

@@ -97,6 +97,21 @@ describeWith('promtool')('the alert rules', () => {
     );
     expect(new Set(tested)).toEqual(new Set(rules));
     expect([...README.matchAll(/^\| `(Desk\w+)`/gm)].map(([, name]) => name)).toEqual(rules);
+    const played = textOf('play/events/outages.mjs', FOLDER);
+    expect(rules.filter((rule) => !played.includes(`day.fires('${rule}')`))).toEqual([]);
+  });
+
+  test('in the table of the README exist, and lead to a section', () => {
+    const known = ['alerts.yml', '../grafana/alerts.yml'].flatMap((file) =>
+      (parse(textOf(file, FOLDER)) as Rules).groups.flatMap(({ rules }) => rules.map(({ alert }) => alert)),
+    );
+    const rows = [...README.matchAll(/^\| (`(?:Desk|Wstunnel)\w+`.*) \| .* \| (.*) \|$/gm)];
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [, alerts = '', section] of rows) {
+      const names = [...alerts.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+      expect(names.filter((name) => !known.includes(name ?? ''))).toEqual([]);
+      expect(section).toMatch(/^\[.+\]\(#[a-z-]+\)/);
+    }
   });
 });
 

@@ -48,6 +48,10 @@ describe('CVE-2015-0259 (nova): cross-site WebSocket hijacking', () => {
       'https://evil.example',
       `http://${own}.evil.example`,
       `http://evil.example:${port}`,
+      // Names that the check of DNS rebinding accepts: the comparison with the Host alone refuses them.
+      `https://evil.example:${port}`,
+      `http://localhost:${port}`,
+      `http://127.0.0.2:${port}`,
       `http://evil.example#${own}`,
       `http://evil.example/http://${own}`,
       `http://${own}@evil.example`,

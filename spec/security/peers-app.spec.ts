@@ -168,7 +168,8 @@ test('websockify 426, mhzed/wstunnel 40: the backend may be a stream of the app'
 });
 
 test('node 53536, nest 13531: close() completes although a client never answers', async () => {
-  const { port, tunnel } = await startTunnel();
+  // Without the timeout of close(), each tunnel would have these 60 seconds.
+  const { port, tunnel } = await startTunnel({ closeTimeout: 60 });
   const client = await openRaw(port);
   await until(() => tunnel.stats().open === 1);
   client.socket.pause();

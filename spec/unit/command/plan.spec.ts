@@ -44,6 +44,11 @@ test.each<[string, Record<string, string>, RegExp]>([
   expect(read).not.toThrow(/secret/);
 });
 
+test('without an address, the command listens on port 6080 of loopback only', () => {
+  for (const line of ['5900', '5900 --web .', 'desk.example:5900 --auth f'])
+    expect(readPlan(readArgs(line.split(' '), SPECS)).listen).toEqual([{ host: '127.0.0.1', port: 6080 }]);
+});
+
 test('--accept-proxy needs at least one address', () => {
   for (const none of [[], 5]) expect(() => proxyPeers(none)).toThrow(/--accept-proxy needs addresses/);
   const isPeer = proxyPeers('10.0.0.0/8, unix');

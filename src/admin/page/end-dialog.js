@@ -38,7 +38,9 @@ export class EndDialog {
     byId('end-facts').replaceChildren(...factsOf(tunnel, now));
     this.#describe();
     this.#dialog.showModal();
-    byId('end-cancel').focus();
+    byId('end-cancel').focus({ preventScroll: true });
+    // showModal() scrolls to the first radio button: the top of the dialog says which tunnel ends.
+    this.#dialog.scrollTop = 0;
   }
 
   close() {

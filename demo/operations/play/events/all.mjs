@@ -1,5 +1,14 @@
 import { diskFull, diskFullStrict, rotate } from './disk.mjs';
-import { backendDown, badVersion, deploy, haproxyReload, kill, redis, wrongFile } from './outages.mjs';
+import {
+  backendDown,
+  badVersion,
+  bothDown,
+  deploy,
+  haproxyReload,
+  kill,
+  redis,
+  wrongFile,
+} from './outages.mjs';
 import { care } from './care.mjs';
 import { certificate, start, wrongCertificate } from './start.mjs';
 
@@ -14,6 +23,7 @@ export const EVENTS = [
   ['HAProxy reloaded', haproxyReload],
   ['process killed', kill],
   ['configuration broken', wrongFile],
+  ['both processes down', bothDown],
   ['Redis lost', redis],
   ['log rotated', rotate],
   ['disk full', diskFull],

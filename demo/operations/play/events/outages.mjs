@@ -8,6 +8,7 @@ import { openTunnel } from '../tunnel.mjs';
 
 const CONFIG = '/etc/express-wstunnel/config.json';
 const A = 'express-wstunnel@a';
+const B = 'express-wstunnel@b';
 
 /** The tunnel limit of a user: `perUser` of config.json. */
 const LIMIT = 10;
@@ -128,6 +129,19 @@ export async function wrongFile(day) {
   });
   expectNobodyRefused(day, seen);
   return `exit code 3, DeskProcessDown fired ${fired} s after the kill and ended after the repair; ${seen.ends.length} tunnels moved to b, ${seen.failures.length} of ${seen.visits} newcomers failed`;
+}
+
+/** Both processes are stopped: the critical alert fires, and both commands of the README bring the tunnels back. */
+export async function bothDown(day) {
+  await day.load.pauseNewcomers(true);
+  await Promise.all([A, B].map((name) => day.systemd.unit(name).stop()));
+  const fired = await day.fires('DeskHasNoServer');
+  await day.readme.run('both');
+  const back = await day.until('all tunnels are open again', () => day.load.open.size === 8);
+  for (const alert of ['DeskHasNoServer', 'DeskProcessDown']) await day.resolves(alert);
+  await day.load.pauseNewcomers(false);
+  await sleep(500);
+  return `DeskHasNoServer fired after ${fired} s; tunnels were open again ${back} s after the start`;
 }
 
 /** Redis is gone until the alert fires, and comes back empty: nobody notices, and the counts are back. */
